@@ -1,0 +1,42 @@
+"""The errors of HAFTA: one base class, few leaves; each says whose fault it is and what to do."""
+
+from __future__ import annotations
+
+from hafta import exits
+
+
+class HaftaError(Exception):
+    """Base of every error that HAFTA raises on purpose.
+
+    `message` says what, where and which value; `hint` says what to do; `status` is the exit status of a program
+    that this error ends (see hafta.exits).
+    """
+
+    status = exits.SYSTEM
+
+    def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if status is not None:
+            self.status = status
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class IllegalMove(HaftaError):
+    """The program broke a rule of the engine: ended a node twice, named an unknown node, gave a wrong verdict.
+
+    The state is as it was before the move. This is a mistake in the program and is never rolled back.
+    """
+
+
+class UsageError(HaftaError):
+    """A setting, an option or a unit file is wrong, and only a person can mend it."""
+
+    status = exits.USAGE
+
+
+class ServiceError(HaftaError):
+    """A service cannot go on; its overlord restarts it. `status` tells the causes apart."""
