@@ -1,1 +1,1 @@
-"""placeholder"""
+"""HAFTA: services that do not stay down and do not lose their place."""

@@ -1,0 +1,122 @@
+"""The world as drivers see it: a clock, waits that end in time, progress, and somebody to tell.
+
+This one has no watchdog: it is what a plain `sequence.call()` uses. `hafta.service.Service` feeds one;
+`hafta.testing.FakeRuntime` has a clock that moves only when somebody sleeps.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafta.journal.events import Event
+    from hafta.journal.reporter import Reporter
+
+_reporter: Reporter | None = None
+
+
+class Runtime:
+    """The clock, the waits and the reports of one process."""
+
+    #: Seconds that a wait may go without a call of progress().
+    slice: float = 3600.0
+
+    now: Callable[[], float] = staticmethod(time.monotonic)
+
+    #: Who describes what is going on, innermost last: for the STATUS line.
+    describers: list[Callable[[], str]]
+
+    def __init__(self) -> None:
+        self.describers = []
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so many seconds, feeding the watchdog."""
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            time.sleep(min(left, self.slice))
+            self.progress()
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        """Wait until the descriptor can be read (or written), feeding the watchdog; False when the time is up.
+
+        A hang-up or an error on the descriptor counts as ready: the read or write then tells.
+        Raises OSError (EBADF) for a descriptor that is not open.
+        """
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT if write else select.POLLIN)
+        end = None if timeout is None else self.now() + timeout
+        while True:
+            left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
+            ready = poll.poll(left * 1000)
+            self.progress()
+            if ready:
+                return _usable(fd, ready[0][1])
+            if end is not None and self.now() >= end:
+                return False
+
+    async def asleep(self, seconds: float) -> None:
+        """Sleep as sleep() does, letting other tasks run."""
+        from asyncio import sleep
+
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            await sleep(min(left, self.slice))
+            self.progress()
+
+    async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        """Wait as wait() does, letting other tasks run."""
+        from hafta.drivers.readiness import ready
+
+        end = None if timeout is None else self.now() + timeout
+        while True:
+            left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
+            is_ready = await ready(fd, left, write=write)
+            self.progress()
+            if is_ready or (end is not None and self.now() >= end):
+                return is_ready
+
+    def progress(self) -> None:
+        """Note that the work has moved on."""
+
+    def report(self, event: Event) -> None:
+        """Tell the journal of an event. Never blocks, never raises."""
+        default_reporter().report(event)
+
+    def flush(self) -> None:
+        """Send what the journal still owes: the process is about to end."""
+        if _reporter is not None:
+            _reporter.close()
+
+    def status(self, text: str) -> None:
+        """Say what the service is doing, for `systemctl status`. Nobody asks here."""
+
+    def ready(self, status: str = "") -> None:
+        """Say that the service is up. Nobody asks here."""
+
+    def say(self, text: str) -> None:
+        """Say a line to the person at the terminal."""
+        print(text, flush=True)
+
+
+def default_reporter() -> Reporter:
+    """Return the reporter of this process, made when the first event needs it."""
+    global _reporter
+    if _reporter is None:
+        from hafta.journal.choose import choose_sink
+        from hafta.journal.reporter import Reporter
+
+        _reporter = Reporter(choose_sink(os.environ), time.monotonic)
+    return _reporter
+
+
+def _usable(fd: int, events: int) -> bool:
+    if events & select.POLLNVAL:
+        import errno
+
+        raise OSError(errno.EBADF, f"descriptor {fd} is not open")
+    return True
