@@ -1,0 +1,286 @@
+"""Every event of HAFTA, with its MESSAGE_ID. units/hafta.catalog explains each to the person on call.
+
+A MESSAGE_ID never changes its meaning and is never used again. Durations are in microseconds, as systemd's are.
+`attempt` counts the consecutive failures of a node, this one included. A `checkpoint` is a number; a member of an
+IntEnum also shows its name.
+"""
+
+from __future__ import annotations
+
+from hafta.journal.event import Event, show_checkpoint, show_count, show_duration, show_reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Code = tuple[str, int, str]  # file, line, function
+
+
+class RolledBack(Event):
+    """A rollback function ran, or stood in for by the default one, and succeeded."""
+
+    MESSAGE_ID = "fb4d312c3de545b496cd4992e418f146"
+    NAME = "rolled-back"
+    PRIORITY = 4
+    VARYING = ("attempt", "duration_usec", "code")
+
+    sequence: str
+    node: str
+    checkpoint: int
+    reason: str  # why the node failed
+    attempt: int
+    to_node: str | None = None  # where control goes on
+    duration_usec: int | None = None
+    unwinding: bool | None = None  # True when it ran on the way back to the previous node
+    code: Code | None = None
+
+    def message(self) -> str:
+        """Say which node went back from where, and what comes next."""
+        return (
+            f"Sequence {self.sequence} rolled back node {self.node} from checkpoint {show_checkpoint(self.checkpoint)},"
+            f" attempt {self.attempt}{_next(self.unwinding, self.to_node)}: {show_reason(self.reason)}"
+        )
+
+
+class RollbackFailed(Event):
+    """A rollback function failed."""
+
+    MESSAGE_ID = "16696878d50a4c538031ee7f41dc2aa6"
+    NAME = "rollback-failed"
+    PRIORITY = 4
+    VARYING = ("attempt", "duration_usec", "code")
+
+    sequence: str
+    node: str
+    checkpoint: int
+    reason: str  # why the rollback function failed
+    attempt: int
+    to_node: str | None = None
+    duration_usec: int | None = None
+    unwinding: bool | None = None
+    code: Code | None = None
+
+    def message(self) -> str:
+        """Say which node could not go back, from where, and what comes next."""
+        return (
+            f"Sequence {self.sequence} could not roll back node {self.node} from checkpoint"
+            f" {show_checkpoint(self.checkpoint)}, attempt {self.attempt}{_next(self.unwinding, self.to_node)}:"
+            f" {show_reason(self.reason)}"
+        )
+
+
+class SequenceSucceeded(Event):
+    """A sequence came to its exit."""
+
+    MESSAGE_ID = "9f9572eeaa7c4b61a8acd29dbf547259"
+    NAME = "sequence-succeeded"
+    VARYING = ("failures", "duration_usec")
+
+    sequence: str
+    failures: int  # of its nodes, on the way
+    duration_usec: int
+
+    def message(self) -> str:
+        """Say how long it took and what it overcame."""
+        after = f", after {show_count(self.failures, 'failure')} of its nodes" if self.failures else ""
+        return f"Sequence {self.sequence} succeeded in {show_duration(self.duration_usec)}{after}"
+
+
+class SequenceFailed(Event):
+    """A sequence failed: nothing was left to roll back to, or a policy said so."""
+
+    MESSAGE_ID = "62d831dba3d74c87a53e64655bbdbc82"
+    NAME = "sequence-failed"
+    PRIORITY = 3
+    VARYING = ("attempt",)
+
+    sequence: str
+    node: str
+    reason: str
+    attempt: int
+
+    def message(self) -> str:
+        """Say where and why."""
+        return (
+            f"Sequence {self.sequence} failed at node {self.node}, attempt {self.attempt}: {show_reason(self.reason)}"
+        )
+
+
+class Resumed(Event):
+    """A sequence takes up where a process that died had left it."""
+
+    MESSAGE_ID = "c808847035d749b782ddd32e21236c9d"
+    NAME = "resumed"
+    PRIORITY = 5
+    VARYING = ("attempt", "age_usec")
+
+    sequence: str
+    node: str
+    checkpoint: int
+    attempt: int
+    instance: str
+    age_usec: int  # of the record
+
+    def message(self) -> str:
+        """Say what was interrupted, where, and how long ago."""
+        return (
+            f"Sequence {self.sequence} resumes instance {self.instance}, interrupted in node {self.node} at checkpoint"
+            f" {show_checkpoint(self.checkpoint)}, attempt {self.attempt}, {show_duration(self.age_usec)} ago"
+        )
+
+
+class StoreTrouble(Event):
+    """A durable store could not do its part."""
+
+    MESSAGE_ID = "b24eef2337ef44b3ae79470f83e5a33a"
+    NAME = "store-trouble"
+    PRIORITY = 3
+
+    sequence: str
+    instance: str
+    path: str
+    reason: str
+    action: str  # what is done about it
+
+    def message(self) -> str:
+        """Say what is wrong with which file, and what is done about it."""
+        return (
+            f"Store {self.path} of sequence {self.sequence}, instance {self.instance}: {show_reason(self.reason)};"
+            f" {self.action}"
+        )
+
+
+class Panicked(Event):
+    """The program found itself in a state that it must not go on from, and ends at once."""
+
+    MESSAGE_ID = "b0f6823e1c424e8893b8e30707b36250"
+    NAME = "panicked"
+    PRIORITY = 2
+
+    sequence: str | None
+    node: str | None
+    reason: str
+
+    def message(self) -> str:
+        """Say where and why."""
+        node = f" in node {self.node}" if self.node else ""
+        sequence = f" of sequence {self.sequence}" if self.sequence else ""
+        return f"Panic{node}{sequence}: {show_reason(self.reason)}"
+
+
+class Said(Event):
+    """A line for the person who watches. Under systemd it is of priority debug."""
+
+    MESSAGE_ID = "6c6f377aac5d4f6ba734d49aa71b6af5"
+    NAME = "said"
+    PRIORITY = 7
+
+    text: str
+
+    def message(self) -> str:
+        """Return the text itself."""
+        return self.text
+
+
+class ServiceFailed(Event):
+    """A service cannot go on and ends, for its overlord to restart it."""
+
+    MESSAGE_ID = "40f5befc409a41c3b171034179d491cd"
+    NAME = "service-failed"
+    PRIORITY = 3
+
+    service: str
+    reason: str
+    hint: str
+    status: int
+
+    def message(self) -> str:
+        """Say why, what to do, and with which exit status."""
+        hint = f"; {show_reason(self.hint)}" if self.hint else ""
+        return f"Service {self.service} failed with exit status {self.status}: {show_reason(self.reason)}{hint}"
+
+
+class ServiceHeldBack(Event):
+    """A service that crashed too often waits before it starts again."""
+
+    MESSAGE_ID = "d83ec8b86c7f4802b99ae26e8e5f2111"
+    NAME = "service-held-back"
+    PRIORITY = 4
+
+    service: str
+    crashes: int  # in a row
+    delay_usec: int
+
+    def message(self) -> str:
+        """Say how often and how long."""
+        return (
+            f"Service {self.service} crashed {show_count(self.crashes, 'time')} in a row"
+            f" and waits {show_duration(self.delay_usec)} before it starts"
+        )
+
+
+class ServiceStopped(Event):
+    """A service ends because it was asked to, or because its work is done."""
+
+    MESSAGE_ID = "4a985600d4ef43d895b17f795bf71f82"
+    NAME = "service-stopped"
+
+    service: str
+    reason: str
+
+    def message(self) -> str:
+        """Say why."""
+        return f"Service {self.service} stopped: {show_reason(self.reason)}"
+
+
+class EventsDropped(Event):
+    """Some events could not be sent; now it works again."""
+
+    MESSAGE_ID = "0092a41fa67044c38c83047645ef410c"
+    NAME = "events-dropped"
+    PRIORITY = 4
+    VARYING = ("count",)
+
+    count: int
+
+    def message(self) -> str:
+        """Say how many."""
+        return f"{show_count(self.count, 'event')} could not be sent to the journal and {_was(self.count)} lost"
+
+
+class NotificationsDropped(Event):
+    """Some notifications could not be sent to the overlord; now it works again."""
+
+    MESSAGE_ID = "3b9a13f132ec4752a265825856426904"
+    NAME = "notifications-dropped"
+    PRIORITY = 4
+    VARYING = ("count",)
+
+    count: int
+
+    def message(self) -> str:
+        """Say how many."""
+        return f"{show_count(self.count, 'notification')} to the overlord could not be sent at the first try"
+
+
+class VariableIgnored(Event):
+    """An environment variable of the overlord's is malformed; the service runs without what it stands for."""
+
+    MESSAGE_ID = "5027132be9b448acb786fb810d9d09e8"
+    NAME = "variable-ignored"
+    PRIORITY = 4
+
+    variable: str
+    reason: str  # with the value
+
+    def message(self) -> str:
+        """Say which variable and what is wrong with it."""
+        return f"Environment variable {self.variable} is ignored: {show_reason(self.reason)}"
+
+
+def _next(unwinding: bool | None, to_node: str | None) -> str:
+    if unwinding:
+        return ", on the way back to the previous node"
+    return f", next node {to_node}" if to_node else ""
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
