@@ -1,0 +1,290 @@
+"""The machine: where one call of a sequence stands, and what comes next.
+
+Theory of operation
+===================
+
+ 1. A call has a current node, a stack of visited nodes, a count of the current node's consecutive failures, and a
+    phase: NORMAL or ROLLBACK (that function of the current node runs), UNWIND (its rollback function runs, and what
+    follows is settled already), ASK (its policy is asked), or one of the ends DONE, FAILED, PANICKED.
+ 2. A function ends once: with success, naming a node or EXIT, or with failure, giving a reason. Either leads to ASK,
+    except in UNWIND. A second end is an illegal move.
+ 3. NORMAL_SUCCESS accepted (proceed, exit): the node goes on the stack with its last checkpoint and state.
+ 4. A failed attempt is rolled back exactly once, whatever the verdict, panic excepted: ROLL_BACK_CURRENT runs the
+    rollback function and asks the policy about its outcome; every other verdict unwinds, which runs the rollback
+    function, records its failure if it fails, follows no node that it names, and then carries the verdict out. A
+    success that the policy refuses (roll back, fail the sequence) is rolled back in the same way.
+ 5. After ROLLBACK_SUCCESS or ROLLBACK_FAIL the rollback function has just run, so no verdict runs it again, but for
+    ROLL_BACK_CURRENT after ROLLBACK_FAIL, which tries it once more. After ROLLBACK_SUCCESS there is nothing to roll
+    back in the current node: ROLL_BACK_CURRENT is an illegal move.
+ 6. ROLL_BACK_PREVIOUS takes the topmost node off the stack, makes it the current one, and runs its rollback function
+    with the last checkpoint that it had set; the outcome goes to its policy. With nothing on the stack the sequence
+    fails.
+ 7. A node without a rollback function behaves as if that had succeeded and named its own node.
+ 8. Entering a node takes it off the stack, and starts it with checkpoint 0 and no state. So a node stands on the stack
+    at most once, at its last visit, and the current one not at all: a sequence that goes round for ever needs no
+    more room than its nodes, and unwinding ends.
+ 9. The count grows with NORMAL_FAIL and INTERRUPTED. It ends with NORMAL_SUCCESS accepted and when control leaves the
+    node; a rollback that names its own node keeps it.
+10. FAIL_SEQUENCE leaves the visited nodes as they are: who wants them undone answers ROLL_BACK_PREVIOUS.
+11. An illegal move raises IllegalMove and leaves everything as it was: a function that ends twice, a node that is not
+    one of the sequence, a verdict that is none or not one for this event, a move after the end.
+
+Invariant: after any moves, legal or not, each node stands on the stack at most once, the current one not at all, and
+every attempt that failed has had its rollback function run exactly once before another attempt of that node begins.
+
+Whoever changes a rule changes the naive model in tests/unit/engine, the drivers, and docs/sequences.md.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from hafta.engine.default import default_verdict
+from hafta.engine.words import EXIT, Act, Failure, Kind, PolicyEvent, Verdict
+from hafta.errors import IllegalMove
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from hafta.engine.node import Node
+
+#: How many failures are kept, the newest: a node that fails for a year must not fill the memory.
+KEPT = 100
+
+
+class Phase(Enum):
+    """What is going on in a call."""
+
+    IDLE = "has not started"
+    NORMAL = "runs the normal function"
+    ROLLBACK = "runs the rollback function"
+    UNWIND = "runs the rollback function while unwinding"
+    ASK = "is being judged by its policy"
+    DONE = "is done"
+    FAILED = "has failed"
+    PANICKED = "has panicked"
+
+
+# As module names these cost a third of what they cost as attributes of their class.
+_NORMAL, _ROLLBACK, _UNWIND, _ASK = Phase.NORMAL, Phase.ROLLBACK, Phase.UNWIND, Phase.ASK
+_NORMAL_SUCCESS, _ROLLBACK_SUCCESS = Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS
+
+_ACTS = frozenset(Act)
+_LEGAL = {
+    Kind.NORMAL_SUCCESS: _ACTS,
+    Kind.NORMAL_FAIL: _ACTS,
+    Kind.ROLLBACK_SUCCESS: _ACTS - {Act.ROLL_BACK_CURRENT},
+    Kind.ROLLBACK_FAIL: _ACTS,
+    Kind.INTERRUPTED: _ACTS,
+}
+_ACCEPTING = frozenset({Act.PROCEED, Act.EXIT})
+
+
+class Machine:
+    """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
+
+    __slots__ = (
+        "_targets", "_then", "attempt", "checkpoint", "delay", "failure", "failures", "history", "kind", "node",
+        "phase", "reason", "since", "stack", "state", "to",
+    )  # fmt: skip
+
+    def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
+        self._targets = targets
+        self._then: Verdict = EXIT  # what follows the unwinding
+        self.phase = Phase.IDLE
+        self.node: Node = None  # type: ignore[assignment]  # there is one in every phase but IDLE
+        self.stack: dict[Node, tuple[int, dict[str, Any] | None]] = {}  # visited nodes, the newest last
+        self.attempt = 0  # consecutive failures of the current node
+        self.checkpoint = 0
+        self.state: dict[str, Any] | None = None
+        self.kind = Kind.NORMAL_SUCCESS  # in ASK: what the policy is asked about
+        self.to: Node | Verdict = EXIT  # ... the node named, on success
+        self.reason: Any = None  # ... the reason, on failure and while rolling back
+        self.delay = 0.0  # seconds that the verdict wants waited before the next function; the driver resets it
+        self.since = 0.0  # when control came to this node; the driver's, like every time here
+        self.failure: Failure | None = None  # the one that the sequence fails with
+        self.failures: list[Failure] = []
+        self.history: list[Failure] = []
+
+    def start(self, at: object) -> None:
+        """Begin with this node. Raises IllegalMove for an unknown node, and the second time."""
+        target = self._target(at)
+        if self.phase is not Phase.IDLE or isinstance(target, Verdict):
+            raise IllegalMove(f"cannot start at {at}: the sequence {self.phase.value}", "make another call")
+        self._enter(target)
+
+    def succeed(self, to: object) -> None:
+        """End the running function with success, naming the next node or EXIT."""
+        try:
+            target = self._targets[to]
+        except (KeyError, TypeError):
+            target = self._target(to)
+        if target is not to:
+            target = self._target(to)
+        phase = self.phase
+        if phase is _NORMAL:
+            self.kind = _NORMAL_SUCCESS
+        elif phase is _ROLLBACK:
+            self.kind = _ROLLBACK_SUCCESS
+        elif phase is _UNWIND:
+            self._carry_out(self._then)
+            return
+        else:
+            raise self._out_of_turn(f"success naming {to}")
+        self.to = target
+        self.phase = _ASK
+
+    def fail(self, reason: object, at: float = 0.0) -> None:
+        """End the running function with failure, for this reason, at this time."""
+        if self.phase is _NORMAL:
+            self._failed(Kind.NORMAL_FAIL, reason, at)
+        elif self.phase is _ROLLBACK:
+            self._failed(Kind.ROLLBACK_FAIL, reason, at)
+        elif self.phase is _UNWIND:
+            self._record(Kind.ROLLBACK_FAIL, reason, at)
+            self._carry_out(self._then)
+        else:
+            raise self._out_of_turn(f"failure {reason!r}")
+
+    def decide(self, verdict: object) -> None:
+        """Carry out what the policy answered."""
+        checked = self._checked(verdict)
+        self.delay = checked.delay
+        act = checked.act
+        if act is Act.ROLL_BACK_CURRENT:
+            self._roll_back()
+        elif act is Act.PANIC:
+            self.phase = Phase.PANICKED
+        elif self.kind is _NORMAL_SUCCESS and act in _ACCEPTING:
+            self._accept(checked)
+        elif self.kind is _ROLLBACK_SUCCESS or self.kind is Kind.ROLLBACK_FAIL:
+            self._carry_out(checked)
+        else:
+            self._unwind(checked)
+
+    def decide_by_default(self) -> None:
+        """Decide as default_policy does, without making an event of it."""
+        if self.phase is not _ASK:
+            raise self._out_of_turn("a verdict")
+        kind = self.kind
+        if kind is _NORMAL_SUCCESS:
+            self.stack[self.node] = (self.checkpoint, self.state)
+        elif kind is not _ROLLBACK_SUCCESS:
+            self.decide(default_verdict(kind, self.attempt))
+            return
+        if self.to is EXIT:
+            self.phase = Phase.DONE
+        else:
+            self._enter(self.to)  # type: ignore[arg-type]  # EXIT is the only verdict among the targets
+
+    def event(self, at: float = 0.0) -> PolicyEvent:
+        """Return what the policy is asked about, at this time. Raises IllegalMove outside of ASK."""
+        if self.phase is not _ASK:
+            raise self._out_of_turn("a question to its policy")
+        succeeded = self.kind is _NORMAL_SUCCESS or self.kind is _ROLLBACK_SUCCESS
+        return PolicyEvent(
+            self.kind,
+            self.node,
+            to=self.to if succeeded else None,
+            reason=None if self.kind is _NORMAL_SUCCESS else self.reason,
+            attempt=self.attempt,
+            checkpoint=self.checkpoint,
+            state=self.state,
+            failures=tuple(self.failures),
+            history=tuple(failure for failure in self.history if failure.node == self.node.name),
+            at=at,
+            since=self.since,
+        )
+
+    def _enter(self, node: Node) -> None:
+        if node is not self.node or self.kind is _NORMAL_SUCCESS:
+            self._forget_count()
+        self.stack.pop(node, None)
+        self.node = node
+        self.checkpoint = 0
+        self.state = None
+        self.phase = _NORMAL
+
+    def _accept(self, verdict: Verdict) -> None:
+        self.stack[self.node] = (self.checkpoint, self.state)
+        self._carry_out(verdict)
+
+    def _unwind(self, then: Verdict) -> None:
+        if self.kind is _NORMAL_SUCCESS:  # refused: this, and no earlier failure, is why
+            self.reason = "its policy refused its success"
+            self.failure = self._record(self.kind, self.reason, 0.0)
+        self._then = then
+        self.phase = _UNWIND
+        if self.node.rollback_function is None:
+            self._carry_out(then)
+
+    def _roll_back(self) -> None:
+        self.phase = _ROLLBACK
+        if self.node.rollback_function is None:
+            self.succeed(self.node)
+
+    def _carry_out(self, verdict: Verdict) -> None:
+        if verdict.act is Act.PROCEED:
+            self._enter(self._targets[verdict.to])  # type: ignore[arg-type]  # checked when it was decided
+        elif verdict.act is Act.EXIT:
+            self.phase = Phase.DONE
+        elif verdict.act is Act.ROLL_BACK_PREVIOUS and self.stack:
+            self._forget_count()
+            self.node, (self.checkpoint, self.state) = self.stack.popitem()
+            self._roll_back()
+        else:
+            self.phase = Phase.FAILED
+
+    def _failed(self, kind: Kind, reason: object, at: float) -> None:
+        if kind is Kind.NORMAL_FAIL:
+            self.attempt += 1
+        self.failure = self._record(kind, reason, at)
+        self.kind = kind
+        self.reason = reason
+        self.phase = _ASK
+
+    def _record(self, kind: Kind, reason: object, at: float) -> Failure:
+        failure = Failure(self.node.name, kind, self.attempt, self.checkpoint, reason, at)
+        for kept in (self.failures, self.history):
+            kept.append(failure)
+            if len(kept) > KEPT:
+                del kept[0]
+        return failure
+
+    def _forget_count(self) -> None:
+        if self.attempt:
+            self.attempt = 0
+        if self.failures:
+            self.failures.clear()
+
+    def _target(self, to: object) -> Node | Verdict:
+        """Find what was named; a bool is never taken for the number of a node."""
+        try:
+            target = None if isinstance(to, bool) else self._targets.get(to)
+        except TypeError:
+            target = None
+        if target is None:
+            known = ", ".join(dict.fromkeys(str(node) for node in self._targets.values() if node is not EXIT))
+            where = f"node {self.node}" if self.node is not None else "the call"
+            raise IllegalMove(f"{where} named {to!r}, which is no node of the sequence", f"it has EXIT, {known}")
+        return target
+
+    def _checked(self, verdict: object) -> Verdict:
+        if self.phase is not _ASK:
+            raise self._out_of_turn(f"the verdict {verdict!r}")
+        if not isinstance(verdict, Verdict):
+            hint = "answer proceed(node), EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, FAIL_SEQUENCE or PANIC"
+            raise IllegalMove(f"the policy of node {self.node} answered {verdict!r}, which is no verdict", hint)
+        if verdict.act not in _LEGAL[self.kind]:
+            hint = "its rollback function has just succeeded: proceed, or roll back to the previous node"
+            raise IllegalMove(f"the policy of node {self.node} answered {verdict!r} to {self.kind.value}", hint)
+        if verdict.act is Act.PROCEED and self._target(verdict.to) is EXIT:
+            return EXIT.after(verdict.delay)
+        return verdict
+
+    def _out_of_turn(self, move: str) -> IllegalMove:
+        if self.phase is _ASK:
+            return IllegalMove(f"node {self.node} has ended already; then came {move}", "end a function once")
+        return IllegalMove(f"{move} is no move while node {self.node} {self.phase.value}")

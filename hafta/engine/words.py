@@ -1,0 +1,143 @@
+"""The words of the engine: policy events, verdicts, failures."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from hafta.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hafta.engine.node import Node
+
+
+class Kind(Enum):
+    """What has happened, as a policy is asked about it."""
+
+    NORMAL_SUCCESS = "normal success"
+    NORMAL_FAIL = "normal fail"
+    ROLLBACK_SUCCESS = "rollback success"
+    ROLLBACK_FAIL = "rollback fail"
+    INTERRUPTED = "interrupted"
+
+
+class Act(Enum):
+    """What a policy can answer."""
+
+    PROCEED = "proceed"
+    EXIT = "exit"
+    ROLL_BACK_CURRENT = "roll back current"
+    ROLL_BACK_PREVIOUS = "roll back previous"
+    FAIL_SEQUENCE = "fail sequence"
+    PANIC = "panic"
+
+
+class Verdict:
+    """A policy's answer: what to do, where to, and how many seconds to wait before it."""
+
+    __slots__ = ("act", "delay", "to")
+
+    def __init__(self, act: Act, to: Node | str | int | None = None, delay: float = 0.0) -> None:
+        self.act = act
+        self.to = to
+        self.delay = delay
+
+    def after(self, seconds: float) -> Verdict:
+        """Return the same verdict, to be carried out after so many seconds (0 or more)."""
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"a delay is 0 or more seconds, not {seconds!r}")
+        return Verdict(self.act, self.to, seconds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Verdict) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        to = "" if self.to is None else f" to {self.to}"
+        wait = f" after {self.delay:g} s" if self.delay else ""
+        return f"<{self.act.value}{to}{wait}>"
+
+    def _values(self) -> tuple[object, ...]:
+        return self.act, self.to, self.delay
+
+
+#: Both a verdict (end the sequence with success) and what a function names instead of a next node.
+EXIT = Verdict(Act.EXIT)
+ROLL_BACK_CURRENT = Verdict(Act.ROLL_BACK_CURRENT)
+ROLL_BACK_PREVIOUS = Verdict(Act.ROLL_BACK_PREVIOUS)
+FAIL_SEQUENCE = Verdict(Act.FAIL_SEQUENCE)
+PANIC = Verdict(Act.PANIC)
+
+
+def proceed(to: Node | Verdict | str | int) -> Verdict:
+    """Return the verdict to go on with this node, or EXIT."""
+    return to if isinstance(to, Verdict) else Verdict(Act.PROCEED, to)
+
+
+class Failure(Record):
+    """One failure, as a policy and the result of a call see it."""
+
+    node: str
+    kind: Kind
+    attempt: int  # the node's consecutive failures, this one included
+    checkpoint: int  # the last one set before it
+    reason: Any
+    at: float = 0.0  # seconds on the driver's clock
+
+    def __str__(self) -> str:
+        doing = "rolling back " if self.kind is Kind.ROLLBACK_FAIL else ""
+        return f"{doing}{self.node}, attempt {self.attempt}: {describe(self.reason)}"
+
+
+class PolicyEvent:
+    """What a policy is asked about."""
+
+    __slots__ = ("at", "attempt", "checkpoint", "failures", "history", "kind", "node", "reason", "since", "state", "to")
+
+    def __init__(
+        self,
+        kind: Kind,
+        node: Node,
+        *,
+        to: Node | Verdict | None = None,
+        reason: Any = None,
+        attempt: int = 0,
+        checkpoint: int = 0,
+        state: dict[str, Any] | None = None,
+        failures: tuple[Failure, ...] = (),
+        history: tuple[Failure, ...] = (),
+        at: float = 0.0,
+        since: float = 0.0,
+    ) -> None:
+        self.kind = kind
+        self.node = node
+        self.to = to  # on success: the node that was named, or EXIT
+        self.reason = reason  # on failure; on ROLLBACK_SUCCESS that of the failure before it
+        self.attempt = attempt  # consecutive failures of this node
+        self.checkpoint = checkpoint
+        self.state = {} if state is None else state
+        self.failures = failures  # the consecutive ones of this node (the newest KEPT of them)
+        self.history = history  # all of this node in this call (the newest KEPT of the call)
+        self.at = at  # now, in seconds on the driver's clock
+        self.since = since  # when control came to this node
+
+    @property
+    def data(self) -> Any:
+        """The tutorial's policy data: the node named on success, the reason on failure."""
+        return self.to if self.kind in {Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS} else self.reason
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} of {self.node}, attempt {self.attempt}: {self.data!r}>"
+
+
+def describe(reason: object) -> str:
+    """Return a reason as one line of text: an exception by its message, with its type where that says more."""
+    if isinstance(reason, BaseException):
+        text = str(reason)
+        told = text if isinstance(reason, OSError) and text else f"{type(reason).__name__}: {text}".rstrip(": ")
+        return " ".join(told.split())
+    return " ".join(str(reason).split())
