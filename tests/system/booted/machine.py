@@ -1,0 +1,172 @@
+"""One booted machine: run, push, show, journal, wait_until."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shlex
+import subprocess
+import tarfile
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from booted.rootfs import Suite, root_file_system
+from booted.runtime import CAPABILITIES, owner_of, podman
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self, TypeVar
+
+    T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+class MachineError(AssertionError):
+    """A command in a machine failed, or what was waited for did not come; the text has all that it said."""
+
+
+class Machine:
+    """A container with systemd as PID 1. Usable as a context; leaving it removes the machine."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.name = f"hafta-test-{os.getpid()}-{suite.name}-{next(_numbers)}"
+        self._pid = 0
+
+    def __enter__(self) -> Self:
+        return self.boot()
+
+    def __exit__(self, *_details: object) -> None:
+        self.remove()
+
+    def boot(self) -> Self:
+        """Boot it for the first time and wait until systemd says that it is up."""
+        tree = root_file_system(self.suite)
+        try:
+            podman(
+                *("run", "--detach", "--name", self.name, "--label", f"hafta.owner={owner_of(os.getpid())}"),
+                *("--network", "none", "--systemd", "always", "--cap-add", CAPABILITIES),
+                *("--rootfs", f"{tree}:O", "/sbin/init"),
+            )
+            self._wait_for_boot()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def reboot(self) -> None:
+        """Shut down as `systemctl reboot` does, and boot the same disk again."""
+        self.run("systemctl", "reboot", check=False)
+        self._podman_wait("exited")
+        podman("start", self.name)
+        self._wait_for_boot()
+
+    def remove(self) -> None:
+        """Remove it with all that it wrote."""
+        podman("rm", "--force", "--time", "0", self.name, check=False)
+
+    def run(
+        self, *command: str, check: bool = True, timeout: float = 60, stdin: str | bytes = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as root in the machine. Raises MachineError if it fails, unless told not to check."""
+        words = ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
+        environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb"}
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        raw = subprocess.run(
+            [*words, "--", *command],
+            env=environ,
+            input=data,
+            check=False,
+            capture_output=True,
+            timeout=timeout,
+            cwd="/",
+        )
+        done = subprocess.CompletedProcess(
+            command, raw.returncode, raw.stdout.decode(errors="replace"), raw.stderr.decode(errors="replace")
+        )
+        if check and done.returncode:
+            raise MachineError(f"{shlex.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def sh(self, script: str, *, check: bool = True, timeout: float = 60) -> str:
+        """Run a shell script and return what it printed."""
+        return self.run("sh", "-euc", script, check=check, timeout=timeout).stdout
+
+    def push(self, source: Path, target: str) -> None:
+        """Copy a file or a directory into the machine, owned by root, as `target`."""
+        with tempfile.TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                tar.add(source, arcname=target.lstrip("/"), filter=_owned_by_root)
+            file.seek(0)
+            self.run("tar", "--extract", "--directory", "/", stdin=file.read())
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the machine, making its directory."""
+        self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat > "$1"', "sh", path, stdin=text)
+
+    def show(self, unit: str, *properties: str) -> dict[str, str]:
+        """Return properties of a unit as `systemctl show` has them."""
+        text = self.run("systemctl", "show", unit, f"--property={','.join(properties)}").stdout
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def get(self, unit: str, key: str) -> str:
+        """Return one property of a unit."""
+        return self.show(unit, key)[key]
+
+    def journal(self, *matches: str, since: str = "") -> list[dict[str, str]]:
+        """Return the entries that match (FIELD=value, or an option of journalctl), after the cursor `since`."""
+        after = ["--after-cursor", since] if since else []
+        text = self.run("journalctl", "--output=json", "--all", "--no-pager", "--quiet", *after, *matches).stdout
+        return [json.loads(line) for line in text.splitlines()]
+
+    def cursor(self) -> str:
+        """Return where the journal ends now."""
+        text = self.run("journalctl", "--lines=0", "--show-cursor", "--no-pager", "--quiet").stdout
+        return text.partition("-- cursor: ")[2].strip()
+
+    def tail(self, lines: int = 80) -> str:
+        """Return the end of the journal, for the report of a failed test."""
+        return self.run("journalctl", "--no-pager", "--quiet", f"--lines={lines}", check=False).stdout
+
+    def wait_until(self, what: str, condition: Callable[[], T], timeout: float = 30) -> T:
+        """Return the first true answer of `condition()`. Raises MachineError, naming `what`, when the time is up."""
+        end = time.monotonic() + timeout
+        while True:
+            if answer := condition():
+                return answer
+            if time.monotonic() > end:
+                raise MachineError(f"not within {timeout:g} s: {what} (last answer: {answer!r})\n{self.tail(30)}")
+            time.sleep(0.02)  # between two looks; nothing is assumed to have happened in it
+
+    def wait_for_entry(self, *matches: str, since: str = "", timeout: float = 30) -> dict[str, str]:
+        """Return the first entry that matches, as soon as it is there."""
+        what = f"an entry with {' '.join(matches)}"
+        return self.wait_until(what, lambda: self.journal(*matches, since=since), timeout)[0]
+
+    def wait_for_state(self, unit: str, state: str, timeout: float = 30) -> None:
+        """Wait until ActiveState of a unit is `state`."""
+        self.wait_until(f"{unit} is {state}", lambda: self.get(unit, "ActiveState") == state, timeout)
+
+    def _wait_for_boot(self) -> None:
+        self._pid = int(podman("inspect", "--format", "{{.State.Pid}}", self.name).stdout)
+        self.wait_until("systemd answers", lambda: self._state() in {"running", "degraded"})
+
+    def _state(self) -> str:
+        return self.run("systemctl", "is-system-running", check=False).stdout.strip()
+
+    def _podman_wait(self, state: str) -> None:
+        end = time.monotonic() + 60
+        while (now := podman("inspect", "--format", "{{.State.Status}}", self.name).stdout.strip()) != state:
+            if time.monotonic() > end:
+                raise MachineError(f"{self.name} is {now}, not {state}")
+            time.sleep(0.02)
+
+
+def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    info.uid = info.gid = 0
+    info.uname = info.gname = "root"
+    return None if "__pycache__" in info.name else info

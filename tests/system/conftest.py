@@ -1,0 +1,47 @@
+"""Fixtures of the booted machines: one machine for each module and release, its journal on each failure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from booted import SUITES, Machine, why_not
+from booted.runtime import remove_leftovers
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config, items):
+    """Mark all that stands here; where no machine can be booted, skip and say why, but never in CI."""
+    here = [item for item in items if item.path.is_relative_to(HERE)]
+    reason = why_not() if here and not config.option.collectonly else ""
+    for item in here:
+        item.add_marker(pytest.mark.system)
+        if reason and not os.environ.get("CI"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_leftovers():
+    """Machines of a run that was killed are removed before this one."""
+    assert not why_not(), why_not()
+    remove_leftovers()
+
+
+@pytest.fixture(scope="module", params=SUITES.values(), ids=SUITES)
+def machine(request):
+    """A booted machine of the module, for each release."""
+    with Machine(request.param) as machine:
+        yield machine
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Attach the journal's tail of each machine to a test that failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Machine):
+                report.sections.append((f"journal of {value.name}", value.tail()))
