@@ -1,0 +1,162 @@
+"""Walking down a path without being led astray.
+
+Invariant: what is returned was reached only through directories and links that nobody could have put there but root,
+ourselves, or the owner of a directory in which nobody else may write.
+
+Rules:
+
+1. A path is walked one name at a time, each opened with O_PATH | O_NOFOLLOW below the one before. O_PATH touches
+   nothing (it wakes no peer of a pipe and rewinds no tape), and what was checked is what is used.
+2. A directory is shared when its group or others may write to it. What stands in a shared directory must be ours or
+   root's. What stands in any other was put there by its owner, who was checked in this way on the walk down from /.
+3. A symbolic link to a directory is followed only if it is ours or root's and its directory is not shared: so /var/run
+   is followed, and a link in /tmp is not. In the last place of a path no link is followed.
+
+The kernel's fs.protected_symlinks and fs.protected_fifos ask for about the same, but they may be off, know only sticky
+directories, and let a plain open() of a foreign pipe pass.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from hafta import exits
+from hafta.errors import ServiceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+CHOOSE = "choose another path (--pipe or HAFTA_PIPE)"
+
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINKS = 40  # as many as the kernel follows in one path
+
+#: What the system may refuse: the cause, what to do, the exit status.
+_CAUSES = {
+    errno.EACCES: ("no permission", "look at the owner and mode of {at}", exits.PERMISSION),
+    errno.EPERM: ("not permitted", "look at the owner and mode of {at}", exits.PERMISSION),
+    errno.ENOSPC: ("no space or no inode is left", "free some", exits.NO_SPACE),
+    errno.EDQUOT: ("the quota is used up", "free some", exits.NO_SPACE),
+    errno.EROFS: ("read-only file system", "let it write there (systemd: ReadWritePaths=)", exits.SYSTEM),
+    errno.ENAMETOOLONG: ("the name is too long", "shorten it", exits.USAGE),
+    errno.ELOOP: ("too many symbolic links", "untangle the links at {at}", exits.SYMLINK),
+    errno.ENOTDIR: ("{at} is not a directory", "make it one", exits.NOT_FOUND),
+}
+
+
+class Walk:
+    """One walk down a path, a context manager.
+
+    It holds every descriptor that it opened until it ends; then an OSError of its body becomes a ServiceError that
+    tells the causes apart. `doing` is what the path is wanted for, as a verb.
+    """
+
+    def __init__(self, path: str, doing: str) -> None:
+        self.path = path
+        self.parent, _, self.name = path.rpartition("/")
+        self.parent += "/" if path.startswith("/") else ""
+        self._doing = doing
+        self._base = ""  # the way to the directory that is being searched
+        self._at = path  # the name that is being looked at
+        self._links = 0
+        self._held: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        for fd in self._held:
+            os.close(fd)
+        if isinstance(error, OSError):
+            raise self._explained(error) from error
+
+    def directory(self) -> int:
+        """Return the directory that the last name stands in, opened with O_PATH."""
+        if self.name in {"", ".", ".."}:
+            raise ServiceError(f"{self.path} names a directory", CHOOSE, status=exits.NOT_A_PIPE)
+        here = self._start(self.parent)
+        todo = self.parent.split("/")[::-1]
+        while todo:
+            if (name := todo.pop()) not in {"", "."}:
+                here = self._step(name, here, todo)
+        self._at = self.path
+        return here
+
+    def look(self, name: str, directory: int | None) -> int:
+        """Return what has this name, opened with O_PATH; a link itself and not what it leads to."""
+        fd = os.open(name, _LOOK, dir_fd=directory)
+        self._held.append(fd)
+        return fd
+
+    def _start(self, path: str) -> int:
+        self._base = "/" if path.startswith("/") else ""
+        return self.look(self._base or ".", None)
+
+    def _step(self, name: str, here: int, todo: list[str]) -> int:
+        self._at = self._base + name
+        there = self.look(name, here)
+        info = os.fstat(there)
+        if stat.S_ISLNK(info.st_mode):
+            return self._follow(there, here, todo)
+        if not stat.S_ISDIR(info.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not is_own(info) and is_shared(os.fstat(here)):
+            raise foreign(info, self._at)
+        self._base = f"{self._at}/"
+        return there
+
+    def _follow(self, there: int, here: int, todo: list[str]) -> int:
+        target = os.readlink("", dir_fd=there)
+        if not is_own(os.fstat(there)) or is_shared(os.fstat(here)):
+            raise link(self._at, target)
+        self._links += 1
+        if self._links > _LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        todo += target.split("/")[::-1]
+        return self._start(target) if target.startswith("/") else here
+
+    def _explained(self, error: OSError) -> ServiceError:
+        if error.errno == errno.ENOENT:
+            return self._missing()
+        system = (error.strerror or str(error), "mend that", exits.SYSTEM)
+        cause, hint, status = _CAUSES.get(error.errno or 0, system)
+        at = _short(self._at)
+        message = f"cannot {self._doing} {_short(self.path)}: {cause.replace('{at}', at)}"
+        return ServiceError(message, f"{hint.replace('{at}', at)}, or {CHOOSE}", status=status)
+
+    def _missing(self) -> ServiceError:
+        if self._at == self.path:
+            message, hint = f"there is no pipe at {self.path}", f"hafta-server --pipe {self.path} makes it"
+        else:
+            message, hint = f"there is no directory {self._at}", f"make it, or {CHOOSE}"
+        return ServiceError(message, hint, status=exits.NOT_FOUND)
+
+
+def is_own(info: os.stat_result) -> bool:
+    """Tell whether it is ours or root's."""
+    return info.st_uid in {0, os.geteuid()}
+
+
+def is_shared(directory: os.stat_result) -> bool:
+    """Tell whether others than its owner may write to a directory; an access list shows in the group's bits."""
+    return bool(directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def link(path: str, target: str) -> ServiceError:
+    """Return the error for a link that is not followed."""
+    hint = "no link is followed in place of a pipe, nor one that others could have made; name the real path with --pipe"
+    return ServiceError(f"{path} is a symbolic link to {target}", hint, status=exits.SYMLINK)
+
+
+def foreign(info: os.stat_result, path: str) -> ServiceError:
+    """Return the error for what belongs to somebody who is not trusted there."""
+    message = f"{path} belongs to user {info.st_uid}, who is not trusted there (we are user {os.geteuid()})"
+    hint = f"it must be ours or root's, or its owner the only one who may write to its directory; or {CHOOSE}"
+    return ServiceError(message, hint, status=exits.FOREIGN_OWNER)
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= 100 else f"{path[:60]}... ({len(path)} characters)"
