@@ -138,7 +138,7 @@ class Notifier:
 
 
 def _one_line(text: str) -> str:
-    """Return the text without what would spoil the datagram: a newline ends STATUS, a NUL makes systemd ignore it all."""
+    """Return the text without what spoils a datagram: a newline ends STATUS, for a NUL systemd ignores all of it."""
     return " ".join("".join([char if char.isprintable() else " " for char in text[:STATUS_MAX]]).split())
 
 

@@ -6,7 +6,7 @@ With a period of P seconds (WatchdogSec=):
 - waits are cut into slices of at most P/4, each of which is progress.
 
 So two pings lie at most P/2 + P/4 apart, and P/4 is left for the machine being slow. The promise fails, and the
-overlord kills a service that is not hung, when a single step of the work goes on for more than P/2 without progress, when
+overlord kills a service that is not hung, when one step of the work goes on for more than P/2 without progress, when
 the process is not run for P/4, or when the notify socket takes nothing for P/4. Choose WatchdogSec= at least twice the
 longest step. All of it is on the monotonic clock.
 
