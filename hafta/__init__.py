@@ -1,1 +1,120 @@
-"""HAFTA: services that do not stay down and do not lose their place."""
+"""HAFTA: services that do not stay down and do not lose their place.
+
+An application is written as sequences of nodes; when something goes wrong it rolls back to where it was safe and tries
+again, by a policy. The names here are the public ones; each is loaded when it is first used, because start-up bounds
+recovery (docs/architecture.md, section 2).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hafta.drivers.panic import panic
+    from hafta.drivers.run import AsyncRun, Run
+    from hafta.engine.default import default_policy
+    from hafta.engine.node import Node
+    from hafta.engine.words import (
+        EXIT,
+        FAIL_SEQUENCE,
+        PANIC,
+        ROLL_BACK_CURRENT,
+        ROLL_BACK_PREVIOUS,
+        Failure,
+        Kind,
+        PolicyEvent,
+        Verdict,
+        proceed,
+    )
+    from hafta.errors import HaftaError, IllegalMove, NodeTimeout, ServiceError, UsageError
+    from hafta.result import Result, SequenceFailed
+    from hafta.sequence import Function, Sequence
+
+    INTERRUPTED = Kind.INTERRUPTED
+    NORMAL_FAIL = Kind.NORMAL_FAIL
+    NORMAL_SUCCESS = Kind.NORMAL_SUCCESS
+    ROLLBACK_FAIL = Kind.ROLLBACK_FAIL
+    ROLLBACK_SUCCESS = Kind.ROLLBACK_SUCCESS
+    NORMAL = Function.NORMAL
+    POLICY = Function.POLICY
+    ROLLBACK = Function.ROLLBACK
+    from hafta.version import VERSION
+
+    __version__ = VERSION
+
+__all__ = [
+    "EXIT",
+    "FAIL_SEQUENCE",
+    "INTERRUPTED",
+    "NORMAL",
+    "NORMAL_FAIL",
+    "NORMAL_SUCCESS",
+    "PANIC",
+    "POLICY",
+    "ROLLBACK",
+    "ROLLBACK_FAIL",
+    "ROLLBACK_SUCCESS",
+    "ROLL_BACK_CURRENT",
+    "ROLL_BACK_PREVIOUS",
+    "AsyncRun",
+    "Failure",
+    "Function",
+    "HaftaError",
+    "IllegalMove",
+    "Kind",
+    "Node",
+    "NodeTimeout",
+    "PolicyEvent",
+    "Result",
+    "Run",
+    "Sequence",
+    "SequenceFailed",
+    "ServiceError",
+    "UsageError",
+    "Verdict",
+    "__version__",
+    "default_policy",
+    "panic",
+    "proceed",
+]
+
+_HOMES = {
+    "hafta.drivers.panic": ("panic",),
+    "hafta.drivers.run": ("AsyncRun", "Run"),
+    "hafta.engine.default": ("default_policy",),
+    "hafta.engine.node": ("Node",),
+    "hafta.engine.words": (
+        "EXIT", "FAIL_SEQUENCE", "PANIC", "ROLL_BACK_CURRENT", "ROLL_BACK_PREVIOUS",
+        "Failure", "Kind", "PolicyEvent", "Verdict", "proceed",
+    ),
+    "hafta.errors": ("HaftaError", "IllegalMove", "NodeTimeout", "ServiceError", "UsageError"),
+    "hafta.result": ("Result", "SequenceFailed"),
+    "hafta.sequence": ("Function", "Sequence"),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_KINDS = ("INTERRUPTED", "NORMAL_FAIL", "NORMAL_SUCCESS", "ROLLBACK_FAIL", "ROLLBACK_SUCCESS")
+_FUNCTIONS = ("NORMAL", "POLICY", "ROLLBACK")
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use and keep it."""
+    value = _load(name)
+    globals()[name] = value
+    return value
+
+
+def _load(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _KINDS:
+        return getattr(import_module("hafta.engine.words").Kind, name)
+    if name in _FUNCTIONS:
+        return getattr(import_module("hafta.sequence").Function, name)
+    if name == "__version__":
+        return import_module("hafta.version").VERSION
+    raise AttributeError(f"module 'hafta' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -32,6 +32,10 @@ class IllegalMove(HaftaError):
     """
 
 
+class NodeTimeout(HaftaError):
+    """A node took longer than its `timeout=` allows: the reason of that failure."""
+
+
 class UsageError(HaftaError):
     """A setting, an option or a unit file is wrong, and only a person can mend it."""
 

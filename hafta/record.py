@@ -8,10 +8,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_options):
+    def dataclass_transform(**_options: bool) -> Callable[[type], type]:
         """Stand in for typing's decorator, which only type checkers need."""
         return lambda cls: cls
 
@@ -24,7 +25,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         """Take the annotated names of the class, behind those of its base, as its fields."""
-        own = (name for name, kind in cls.__dict__.get("__annotations__", {}).items() if _is_field(name, kind))
+        own = (name for name, kind in cls.__annotations__.items() if _is_field(name, kind))
         cls._fields = (*cls._fields, *(name for name in own if name not in cls._fields))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +50,7 @@ class Record:
         raise AttributeError(f"{type(self).__name__} is frozen: cannot delete {name}")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.values() == other.values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.values() == other.values()
 
     def __hash__(self) -> int:
         return hash((type(self), self.values()))

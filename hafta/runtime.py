@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Token
+    from typing import NoReturn
 
-    from hafta.journal.events import Event
+    from hafta.drivers.probe import Probe
+    from hafta.journal.event import Event
     from hafta.journal.reporter import Reporter
 
 _reporter: Reporter | None = None
@@ -28,11 +32,18 @@ class Runtime:
 
     now: Callable[[], float] = staticmethod(time.monotonic)
 
+    #: Whether rollbacks are nobody's business: nothing is reported, and nothing is spent on it.
+    quiet = False
+
+    #: Whoever watches every step, or forces failures: hafta.testing.
+    probe: Probe | None = None
+
     #: Who describes what is going on, innermost last: for the STATUS line.
     describers: list[Callable[[], str]]
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.describers = []
+        self.quiet = quiet
 
     def sleep(self, seconds: float) -> None:
         """Sleep so many seconds, feeding the watchdog."""
@@ -68,7 +79,7 @@ class Runtime:
             await sleep(min(left, self.slice))
             self.progress()
 
-    async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+    async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
         """Wait as wait() does, letting other tasks run."""
         from hafta.drivers.readiness import ready
 
@@ -82,6 +93,10 @@ class Runtime:
 
     def progress(self) -> None:
         """Note that the work has moved on."""
+
+    def end_process(self, status: int) -> NoReturn:
+        """End the process at once, with this exit status: nothing is unwound, no buffer is flushed."""
+        os._exit(status)
 
     def report(self, event: Event) -> None:
         """Tell the journal of an event. Never blocks, never raises."""
@@ -103,9 +118,27 @@ class Runtime:
         print(text, flush=True)
 
 
+_current: ContextVar[Runtime | None] = ContextVar("hafta.runtime", default=None)
+
+
+def current() -> Runtime:
+    """Return the runtime of the sequence that is running here, else a plain one: so that nested calls stay fed."""
+    return _current.get() or Runtime()
+
+
+def enter(runtime: Runtime) -> Token[Runtime | None]:
+    """Make this the current runtime until leave()."""
+    return _current.set(runtime)
+
+
+def leave(token: Token[Runtime | None]) -> None:
+    """Make the runtime before enter() the current one again."""
+    _current.reset(token)
+
+
 def default_reporter() -> Reporter:
     """Return the reporter of this process, made when the first event needs it."""
-    global _reporter
+    global _reporter  # noqa: PLW0603 - one for the process, made late
     if _reporter is None:
         from hafta.journal.choose import choose_sink
         from hafta.journal.reporter import Reporter

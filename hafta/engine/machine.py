@@ -4,10 +4,10 @@ Theory of operation
 ===================
 
  1. A call has a current node, a stack of visited nodes, a count of the current node's consecutive failures, and a
-    phase: NORMAL or ROLLBACK (that function of the current node runs), UNWIND (its rollback function runs, and what
-    follows is settled already), ASK (its policy is asked), or one of the ends DONE, FAILED, PANICKED.
- 2. A function ends once: with success, naming a node or EXIT, or with failure, giving a reason. Either leads to ASK,
-    except in UNWIND. A second end is an illegal move.
+    phase: NORMAL or ROLLBACK (that function of the current node runs), ASK (its policy is asked), UNWIND (its rollback
+    function runs, and what follows is settled already), UNWOUND (it has run), or an end: DONE, FAILED, PANICKED.
+ 2. A function ends once: with success, naming a node or EXIT, or with failure, giving a reason. That leads to ASK, and
+    from UNWIND to UNWOUND, which go_on() leaves. A second end is an illegal move.
  3. NORMAL_SUCCESS accepted (proceed, exit): the node goes on the stack with its last checkpoint and state.
  4. A failed attempt is rolled back exactly once, whatever the verdict, panic excepted: ROLL_BACK_CURRENT runs the
     rollback function and asks the policy about its outcome; every other verdict unwinds, which runs the rollback
@@ -19,7 +19,8 @@ Theory of operation
  6. ROLL_BACK_PREVIOUS takes the topmost node off the stack, makes it the current one, and runs its rollback function
     with the last checkpoint that it had set; the outcome goes to its policy. With nothing on the stack the sequence
     fails.
- 7. A node without a rollback function behaves as if that had succeeded and named its own node.
+ 7. A node without a rollback function behaves as if that had succeeded and named its own node: the drivers put such a
+    function in its place.
  8. Entering a node takes it off the stack, and starts it with checkpoint 0 and no state. So a node stands on the stack
     at most once, at its last visit, and the current one not at all: a sequence that goes round for ever needs no
     more room than its nodes, and unwinding ends.
@@ -40,15 +41,18 @@ from __future__ import annotations
 from enum import Enum
 
 from hafta.engine.default import default_verdict
-from hafta.engine.words import EXIT, Act, Failure, Kind, PolicyEvent, Verdict
+from hafta.engine.words import EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Failure, Kind, PolicyEvent, Verdict
 from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from hafta.engine.node import Node
+
+    #: A failure as it is kept: its number in this call, the node, and the other fields of Failure in their order.
+    _Entry = tuple[int, Node, Kind, int, int, Any, float]
 
 #: How many failures are kept, the newest: a node that fails for a year must not fill the memory.
 KEPT = 100
@@ -61,6 +65,7 @@ class Phase(Enum):
     NORMAL = "runs the normal function"
     ROLLBACK = "runs the rollback function"
     UNWIND = "runs the rollback function while unwinding"
+    UNWOUND = "has been unwound"
     ASK = "is being judged by its policy"
     DONE = "is done"
     FAILED = "has failed"
@@ -70,6 +75,7 @@ class Phase(Enum):
 # As module names these cost a third of what they cost as attributes of their class.
 _NORMAL, _ROLLBACK, _UNWIND, _ASK = Phase.NORMAL, Phase.ROLLBACK, Phase.UNWIND, Phase.ASK
 _NORMAL_SUCCESS, _ROLLBACK_SUCCESS = Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS
+_NORMAL_FAIL, _ROLLBACK_FAIL = Kind.NORMAL_FAIL, Kind.ROLLBACK_FAIL
 
 _ACTS = frozenset(Act)
 _LEGAL = {
@@ -86,7 +92,7 @@ class Machine:
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_targets", "_then", "attempt", "checkpoint", "delay", "failure", "failures", "history", "kind", "node",
+        "_failures", "_row", "_targets", "_then", "attempt", "checkpoint", "delay", "failed", "failing", "kind", "node",
         "phase", "reason", "since", "stack", "state", "to",
     )  # fmt: skip
 
@@ -104,9 +110,10 @@ class Machine:
         self.reason: Any = None  # ... the reason, on failure and while rolling back
         self.delay = 0.0  # seconds that the verdict wants waited before the next function; the driver resets it
         self.since = 0.0  # when control came to this node; the driver's, like every time here
-        self.failure: Failure | None = None  # the one that the sequence fails with
-        self.failures: list[Failure] = []
-        self.history: list[Failure] = []
+        self.failed = 0  # failures of this call, also those that are no longer kept
+        self.failing: _Entry | None = None  # the failure that is being dealt with
+        self._failures: list[_Entry] = []  # the newest KEPT ones
+        self._row = 0  # what `failed` was when the row of consecutive failures began
 
     def start(self, at: object) -> None:
         """Begin with this node. Raises IllegalMove for an unknown node, and the second time."""
@@ -114,6 +121,21 @@ class Machine:
         if self.phase is not Phase.IDLE or isinstance(target, Verdict):
             raise IllegalMove(f"cannot start at {at}: the sequence {self.phase.value}", "make another call")
         self._enter(target)
+
+    def advance(self, to: Node) -> None:
+        """Do what succeed(to) and decide_by_default() do, for a node without a policy function: the fast path."""
+        if self.phase is not _NORMAL or to not in self._targets:
+            self.succeed(to)
+            self.decide_by_default()
+            return
+        stack = self.stack
+        stack[self.node] = (self.checkpoint, self.state)
+        stack.pop(to, None)
+        self.attempt = 0
+        self._row = self.failed
+        self.node = to
+        self.checkpoint = 0
+        self.state = None
 
     def succeed(self, to: object) -> None:
         """End the running function with success, naming the next node or EXIT."""
@@ -129,7 +151,8 @@ class Machine:
         elif phase is _ROLLBACK:
             self.kind = _ROLLBACK_SUCCESS
         elif phase is _UNWIND:
-            self._carry_out(self._then)
+            self.kind = _ROLLBACK_SUCCESS
+            self.phase = Phase.UNWOUND
             return
         else:
             raise self._out_of_turn(f"success naming {to}")
@@ -138,15 +161,21 @@ class Machine:
 
     def fail(self, reason: object, at: float = 0.0) -> None:
         """End the running function with failure, for this reason, at this time."""
-        if self.phase is _NORMAL:
-            self._failed(Kind.NORMAL_FAIL, reason, at)
-        elif self.phase is _ROLLBACK:
-            self._failed(Kind.ROLLBACK_FAIL, reason, at)
-        elif self.phase is _UNWIND:
-            self._record(Kind.ROLLBACK_FAIL, reason, at)
-            self._carry_out(self._then)
+        phase = self.phase
+        if phase is _NORMAL:
+            self.attempt += 1
+            self.kind = _NORMAL_FAIL
+        elif phase is _ROLLBACK or phase is _UNWIND:
+            self.kind = _ROLLBACK_FAIL
         else:
             raise self._out_of_turn(f"failure {reason!r}")
+        entry = self._record(self.kind, reason, at)
+        if phase is _UNWIND:
+            self.phase = Phase.UNWOUND
+        else:
+            self.failing = entry
+            self.reason = reason
+            self.phase = _ASK
 
     def decide(self, verdict: object) -> None:
         """Carry out what the policy answered."""
@@ -154,12 +183,12 @@ class Machine:
         self.delay = checked.delay
         act = checked.act
         if act is Act.ROLL_BACK_CURRENT:
-            self._roll_back()
+            self.phase = _ROLLBACK
         elif act is Act.PANIC:
             self.phase = Phase.PANICKED
         elif self.kind is _NORMAL_SUCCESS and act in _ACCEPTING:
             self._accept(checked)
-        elif self.kind is _ROLLBACK_SUCCESS or self.kind is Kind.ROLLBACK_FAIL:
+        elif self.kind is _ROLLBACK_SUCCESS or self.kind is _ROLLBACK_FAIL:
             self._carry_out(checked)
         else:
             self._unwind(checked)
@@ -172,12 +201,21 @@ class Machine:
         if kind is _NORMAL_SUCCESS:
             self.stack[self.node] = (self.checkpoint, self.state)
         elif kind is not _ROLLBACK_SUCCESS:
-            self.decide(default_verdict(kind, self.attempt))
+            if default_verdict(kind, self.attempt) is ROLL_BACK_CURRENT:
+                self.phase = _ROLLBACK
+            else:
+                self.decide(ROLL_BACK_PREVIOUS)
             return
         if self.to is EXIT:
             self.phase = Phase.DONE
         else:
             self._enter(self.to)  # type: ignore[arg-type]  # EXIT is the only verdict among the targets
+
+    def go_on(self) -> None:
+        """Carry out what was settled before the unwinding."""
+        if self.phase is not Phase.UNWOUND:
+            raise self._out_of_turn("going on")
+        self._carry_out(self._then)
 
     def event(self, at: float = 0.0) -> PolicyEvent:
         """Return what the policy is asked about, at this time. Raises IllegalMove outside of ASK."""
@@ -192,15 +230,34 @@ class Machine:
             attempt=self.attempt,
             checkpoint=self.checkpoint,
             state=self.state,
-            failures=tuple(self.failures),
-            history=tuple(failure for failure in self.history if failure.node == self.node.name),
+            failures=self._kept(lambda entry: entry[0] > self._row),
+            history=self._kept(lambda entry: entry[1] is self.node),
             at=at,
             since=self.since,
         )
 
+    @property
+    def history(self) -> tuple[Failure, ...]:
+        """The newest KEPT failures of this call, oldest first."""
+        return self._kept(lambda _: True)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure that is being dealt with, or that the sequence has failed with."""
+        return None if self.failing is None else Failure(str(self.failing[1]), *self.failing[2:])
+
+    @property
+    def newest_reason(self) -> Any:
+        """The reason of the newest failure, be it of a rollback while unwinding; None before the first."""
+        return self._failures[-1][5] if self._failures else None
+
+    def _kept(self, wanted: Callable[[_Entry], bool]) -> tuple[Failure, ...]:
+        return tuple(Failure(str(entry[1]), *entry[2:]) for entry in self._failures if wanted(entry))
+
     def _enter(self, node: Node) -> None:
         if node is not self.node or self.kind is _NORMAL_SUCCESS:
-            self._forget_count()
+            self.attempt = 0
+            self._row = self.failed
         self.stack.pop(node, None)
         self.node = node
         self.checkpoint = 0
@@ -214,16 +271,9 @@ class Machine:
     def _unwind(self, then: Verdict) -> None:
         if self.kind is _NORMAL_SUCCESS:  # refused: this, and no earlier failure, is why
             self.reason = "its policy refused its success"
-            self.failure = self._record(self.kind, self.reason, 0.0)
+            self.failing = self._record(self.kind, self.reason, 0.0)
         self._then = then
         self.phase = _UNWIND
-        if self.node.rollback_function is None:
-            self._carry_out(then)
-
-    def _roll_back(self) -> None:
-        self.phase = _ROLLBACK
-        if self.node.rollback_function is None:
-            self.succeed(self.node)
 
     def _carry_out(self, verdict: Verdict) -> None:
         if verdict.act is Act.PROCEED:
@@ -231,33 +281,20 @@ class Machine:
         elif verdict.act is Act.EXIT:
             self.phase = Phase.DONE
         elif verdict.act is Act.ROLL_BACK_PREVIOUS and self.stack:
-            self._forget_count()
+            self.attempt = 0
+            self._row = self.failed
             self.node, (self.checkpoint, self.state) = self.stack.popitem()
-            self._roll_back()
+            self.phase = _ROLLBACK
         else:
             self.phase = Phase.FAILED
 
-    def _failed(self, kind: Kind, reason: object, at: float) -> None:
-        if kind is Kind.NORMAL_FAIL:
-            self.attempt += 1
-        self.failure = self._record(kind, reason, at)
-        self.kind = kind
-        self.reason = reason
-        self.phase = _ASK
-
-    def _record(self, kind: Kind, reason: object, at: float) -> Failure:
-        failure = Failure(self.node.name, kind, self.attempt, self.checkpoint, reason, at)
-        for kept in (self.failures, self.history):
-            kept.append(failure)
-            if len(kept) > KEPT:
-                del kept[0]
-        return failure
-
-    def _forget_count(self) -> None:
-        if self.attempt:
-            self.attempt = 0
-        if self.failures:
-            self.failures.clear()
+    def _record(self, kind: Kind, reason: object, at: float) -> _Entry:
+        self.failed += 1
+        entry = (self.failed, self.node, kind, self.attempt, self.checkpoint, reason, at)
+        self._failures.append(entry)
+        if len(self._failures) > KEPT:
+            del self._failures[0]
+        return entry
 
     def _target(self, to: object) -> Node | Verdict:
         """Find what was named; a bool is never taken for the number of a node."""
@@ -285,6 +322,6 @@ class Machine:
         return verdict
 
     def _out_of_turn(self, move: str) -> IllegalMove:
-        if self.phase is _ASK:
+        if self.phase is _ASK or self.phase is Phase.UNWOUND:
             return IllegalMove(f"node {self.node} has ended already; then came {move}", "end a function once")
         return IllegalMove(f"{move} is no move while node {self.node} {self.phase.value}")

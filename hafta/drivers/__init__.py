@@ -1,0 +1,1 @@
+"""Drivers carry out what the engine decides: they call the functions, wait, time out and report."""

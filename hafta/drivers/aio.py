@@ -1,0 +1,73 @@
+"""The asyncio driver: the same loop, awaiting what is awaitable. Plain functions work in it, too."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hafta.drivers.run import took_too_long
+from hafta.engine.machine import Phase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hafta.drivers.conductor import Conductor
+
+
+async def drive(conductor: Conductor) -> None:
+    """Run the call to its end, as the synchronous driver does. A cancelled task is cancelled, not a failure."""
+    machine = conductor.machine
+    while True:
+        phase = machine.phase
+        if phase is Phase.NORMAL:
+            await _run_normal(conductor)
+        elif phase is Phase.ASK:
+            await _ask(conductor)
+        elif phase is Phase.ROLLBACK or phase is Phase.UNWIND:
+            await _roll_back(conductor)
+        elif phase is Phase.UNWOUND:
+            machine.go_on()
+            conductor.settle()
+        else:
+            return
+
+
+async def _run_normal(conductor: Conductor) -> None:
+    node = conductor.machine.node
+    timer = asyncio.timeout(node.timeout)
+    try:
+        conductor.entering(node)
+        async with timer:
+            answer = await _resolve(node.normal_function(conductor.run))
+    except TimeoutError as error:
+        conductor.failed(took_too_long(node) if timer.expired() else error)
+    except Exception as error:
+        conductor.failed(error)
+    else:
+        conductor.ended(answer)
+
+
+async def _ask(conductor: Conductor) -> None:
+    machine = conductor.machine
+    asked = conductor.asked() if conductor.probe is not None else None
+    policy = machine.node.policy_function
+    if policy is None:
+        machine.decide_by_default()
+    else:
+        machine.decide(await _resolve(policy(conductor.run, conductor.event())))
+    conductor.decided(asked)
+    if machine.delay:
+        await conductor.runtime.asleep(conductor.take_delay())
+
+
+async def _roll_back(conductor: Conductor) -> None:
+    try:
+        answer = await _resolve(conductor.rolling_back()(conductor.run, conductor.machine.checkpoint))
+    except Exception as error:
+        conductor.failed(error)
+    else:
+        conductor.ended(answer)
+
+
+async def _resolve(answer: Any) -> Any:
+    return await answer if hasattr(answer, "__await__") else answer

@@ -1,0 +1,208 @@
+"""What both drivers do around each function: errors become failures, rollbacks become journal entries.
+
+The drivers themselves (blocking.py, aio.py) are loops over the machine's phases that differ only in awaiting.
+"""
+
+from __future__ import annotations
+
+from hafta.drivers.probe import Step
+from hafta.drivers.run import ENDED, Run
+from hafta.engine.machine import Machine, Phase
+from hafta.engine.words import Kind, describe
+from hafta.errors import HaftaError, IllegalMove
+from hafta.result import Result, SequenceFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hafta.drivers.probe import Probe
+    from hafta.engine.node import Node
+    from hafta.engine.words import PolicyEvent
+    from hafta.journal.events import RollbackFailed, RolledBack
+    from hafta.runtime import Runtime
+    from hafta.sequence import Sequence
+
+_SUCCESSES = frozenset({Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS})
+_OVER = {Phase.DONE: "done", Phase.FAILED: "failed", Phase.PANICKED: "panicked"}
+
+
+def stand_in(_run: Run, _checkpoint: int) -> None:
+    """Be the rollback function of a node that has none: succeed, naming the own node."""
+
+
+class Conductor:
+    """One call in progress."""
+
+    def __init__(
+        self, sequence: Sequence, runtime: Runtime, data: Any, *, start: object, run_class: type[Run] = Run
+    ) -> None:
+        self.machine = Machine(sequence.targets)
+        self.machine.start(start)
+        self.runtime = runtime
+        self.run = run_class(sequence, self.machine, runtime, data)
+        self.probe: Probe | None = runtime.probe
+        self._sequence = sequence.name
+        self._started = runtime.now()
+        self.rollback: _Rollback | None = None  # until it is reported
+
+    def entering(self, node: Node) -> None:
+        """Prepare a normal function that has a timeout, a policy that may ask for times, or a probe."""
+        now = self.runtime.now()
+        if not self.machine.attempt:
+            self.machine.since = now
+        self.run._deadline = None if node.timeout is None else now + node.timeout  # noqa: SLF001 - the driver's own
+        if self.probe is not None:
+            self.probe.entering(self._sequence, node.name, "normal")
+
+    def rolling_back(self) -> Callable[[Run, int], Any]:
+        """Note that a rollback begins; return its function."""
+        machine = self.machine
+        self.run._deadline = None  # noqa: SLF001 - undoing is not timed
+        if not self.runtime.quiet:
+            self.rollback = _Rollback(machine, self.runtime.now())
+        if self.probe is not None:
+            self.probe.entering(self._sequence, machine.node.name, "rollback")
+        return machine.node.rollback_function or stand_in
+
+    def failed(self, error: Exception) -> None:
+        """End the function with the exception that escaped it."""
+        machine = self.machine
+        reason: object = error
+        if isinstance(error, HaftaError):
+            if isinstance(error, IllegalMove):
+                raise error  # a mistake in the program is not rolled back
+            if isinstance(error, SequenceFailed):
+                reason = error.result
+        before = machine.reason
+        if isinstance(before, BaseException):
+            before.__traceback__ = None  # the frames of a failure that a newer one follows keep open files alive
+        machine.fail(reason, self.runtime.now())
+        if self.rollback is not None:
+            self.rollback.ended(machine, self.runtime.now())
+
+    def ended(self, answer: Any) -> None:
+        """End the function with what it returned."""
+        machine = self.machine
+        phase = machine.phase
+        if phase is Phase.ASK or phase is Phase.UNWOUND:  # it has called run.success or run.fail
+            if answer is not None and answer is not ENDED:
+                machine.succeed(answer)  # ... and now ends again: an illegal move
+        elif answer is None and phase is not Phase.NORMAL:
+            machine.succeed(machine.node)
+        elif answer is None:
+            hint = "return the next node, EXIT, or run.fail(reason)"
+            raise IllegalMove(f"node {machine.node} of sequence {self._sequence} returned nothing", hint)
+        else:
+            _refuse_coroutine(machine.node, answer)
+            machine.succeed(answer)
+        if self.rollback is not None:
+            self.rollback.ended(machine, self.runtime.now())
+
+    def take_delay(self) -> float:
+        """Return the seconds that the verdict wants waited, once."""
+        delay, self.machine.delay = self.machine.delay, 0.0
+        return delay
+
+    def event(self) -> PolicyEvent:
+        """Return what the policy is to be asked."""
+        return self.machine.event(self.runtime.now())
+
+    def asked(self) -> Step:
+        """Return what the probe will be told of the question that the policy is about to answer."""
+        machine = self.machine
+        reason = None if machine.kind in _SUCCESSES else machine.reason
+        node = machine.node.name
+        return Step(self._sequence, node, machine.kind, machine.attempt, machine.checkpoint, reason, node)
+
+    def decided(self, asked: Step | None) -> None:
+        """Tell the probe what followed, and the journal of the rollback that this was about."""
+        if asked is not None and self.probe is not None:
+            self.probe.step(asked.replace(next=self._next()))
+        if self.rollback is not None:
+            self.settle()
+
+    def settle(self) -> None:
+        """Report the rollback that has ended, now that it is known where control goes."""
+        rollback, self.rollback = self.rollback, None
+        assert rollback is not None
+        self.runtime.report(rollback.event(self._sequence, self._next()))
+
+    def result(self) -> Result:
+        """Return how the call ended. Reports a failure; panics if that was the verdict."""
+        machine = self.machine
+        if machine.phase is Phase.PANICKED:
+            self.run.panic(machine.reason if machine.reason is not None else "its policy said so")
+        took = self.runtime.now() - self._started
+        history = tuple(machine.history)
+        if machine.phase is Phase.DONE:
+            return Result(self._sequence, ok=True, history=history, failures=self.machine.failed, duration=took)
+        failure = machine.failure
+        assert failure is not None  # a sequence fails after a failure
+        from hafta.journal.events import SequenceFailed as Failed
+
+        self.runtime.report(Failed(self._sequence, failure.node, describe(failure.reason), failure.attempt))
+        return Result(
+            self._sequence, ok=False, node=failure.node, reason=failure.reason, attempt=failure.attempt,
+            history=history, failures=self.machine.failed, duration=took,
+        )  # fmt: skip
+
+    def describe(self) -> str:
+        """Return where the call stands, for STATUS."""
+        machine = self.machine
+        rolling = " rolling back" if machine.phase in {Phase.ROLLBACK, Phase.UNWIND} else ""
+        attempt = f", {machine.attempt} failed attempts" if machine.attempt else ""
+        return f"{self._sequence}:{rolling} node {machine.node}{attempt}, {self.machine.failed} failures in this call"
+
+    def _next(self) -> str:
+        return _OVER.get(self.machine.phase) or self.machine.node.name
+
+
+class _Rollback:
+    """A rollback function that runs, for its journal entry."""
+
+    def __init__(self, machine: Machine, now: float) -> None:
+        self._node = machine.node
+        self._checkpoint = machine.checkpoint
+        self._attempt = machine.attempt
+        self._reason = machine.reason
+        self._unwinding = machine.phase is Phase.UNWIND
+        self._started = now
+        self._took = 0.0
+        self._failed = False
+
+    def ended(self, machine: Machine, now: float) -> None:
+        self._took = now - self._started
+        self._failed = machine.kind is Kind.ROLLBACK_FAIL
+        if self._failed:
+            self._reason = machine.newest_reason
+
+    def event(self, sequence: str, to_node: str) -> RolledBack | RollbackFailed:
+        from hafta.journal.events import RollbackFailed, RolledBack
+
+        return (RollbackFailed if self._failed else RolledBack)(
+            sequence,
+            self._node.name,
+            self._checkpoint,
+            describe(self._reason),
+            self._attempt,
+            to_node=to_node,
+            duration_usec=round(self._took * 1_000_000),
+            unwinding=self._unwinding or None,
+            code=_code(self._node.normal_function),
+        )
+
+
+def _code(function: Any) -> tuple[str, int, str] | None:
+    """Return where a node function stands: CODE_FILE, CODE_LINE and CODE_FUNC of the journal."""
+    code = getattr(function, "__code__", None)
+    return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
+
+
+def _refuse_coroutine(node: Node, answer: Any) -> None:
+    if hasattr(answer, "__await__"):
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+        raise IllegalMove(f"node {node} is asynchronous", "call the sequence with `await sequence.call_async()`")

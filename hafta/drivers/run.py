@@ -1,0 +1,158 @@
+"""The handle that every function of a node is given."""
+
+from __future__ import annotations
+
+from hafta.errors import NodeTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from hafta.engine.machine import Machine
+    from hafta.engine.node import Node
+    from hafta.engine.words import Verdict
+    from hafta.result import Result
+    from hafta.runtime import Runtime
+    from hafta.sequence import Sequence
+
+
+class _Ended:
+    """What success() and fail() return: the function has ended, whatever it returns now."""
+
+
+ENDED = _Ended()
+
+
+class Run:
+    """One call of a sequence, as its functions see it. `data` is the caller's userdata."""
+
+    __slots__ = ("_deadline", "_machine", "_progress", "data", "runtime", "sequence")
+
+    def __init__(self, sequence: Sequence, machine: Machine, runtime: Runtime, data: Any) -> None:
+        self.sequence = sequence
+        self.runtime = runtime
+        self.data = data
+        self._machine = machine
+        self._progress = runtime.progress
+        self._deadline: float | None = None
+
+    @property
+    def node(self) -> Node:
+        """The current node."""
+        return self._machine.node
+
+    @property
+    def attempt(self) -> int:
+        """The node's consecutive failures so far."""
+        return self._machine.attempt
+
+    @property
+    def reason(self) -> Any:
+        """Why the newest failure happened; None before the first."""
+        return self._machine.reason
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the checkpoints of this visit of the node have recorded: a copy."""
+        return dict(self._machine.state or ())
+
+    def checkpoint(self, value: int, **state: Any) -> None:
+        """Record how far inside the node we are: the last value set is handed to the rollback function.
+
+        `state` are small values recorded with it; those of earlier checkpoints of this visit stay. Feeds the watchdog.
+        Raises TypeError if the value is no integer.
+        """
+        if not isinstance(value, int):
+            raise TypeError(f"a checkpoint is a small integer, best of an IntEnum, not {value!r}")
+        machine = self._machine
+        machine.checkpoint = value
+        if state:
+            machine.state = {**(machine.state or {}), **state}
+        self._progress()
+
+    def success(self, to: Node | Verdict | str | int) -> Any:
+        """End the function with success, naming the next node or EXIT. The same as returning it.
+
+        Raises IllegalMove if the function has ended already, or if there is no such node.
+        """
+        self._machine.succeed(to)
+        return ENDED
+
+    def fail(self, reason: object) -> Any:
+        """End the function with failure: `return run.fail(reason)`. Raising an exception does so, too.
+
+        Raises IllegalMove if the function has ended already.
+        """
+        self._machine.fail(reason, self.runtime.now())
+        return ENDED
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so many seconds, feeding the watchdog. Raises NodeTimeout when the node's time is up."""
+        self.runtime.sleep(self._within(seconds))
+        self._check_time(seconds)
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        """Wait until the descriptor can be read (or written), feeding the watchdog; False after `timeout` seconds.
+
+        Raises NodeTimeout when the node's time is up, and OSError for a descriptor that is not open.
+        """
+        ready = self.runtime.wait(fd, self._within(timeout), write=write)
+        if not ready:
+            self._check_time(timeout)
+        return ready
+
+    def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:
+        """Call another sequence from this node. Its failure is this node's: raises SequenceFailed."""
+        return inner.call(data, start=start, runtime=self.runtime).check()
+
+    def say(self, text: str) -> None:
+        """Say a line: to the terminal when started by hand, to the journal under systemd."""
+        self.runtime.say(text)
+
+    def status(self, text: str) -> None:
+        """Say what the service is doing, for `systemctl status`."""
+        self.runtime.status(text)
+
+    def progress(self) -> None:
+        """Note that the work has moved on: feeds the watchdog."""
+        self._progress()
+
+    def panic(self, message: object) -> NoReturn:
+        """Log at critical level and end the process at once, with exit status 70 (hafta.exits.PANIC)."""
+        from hafta.drivers.panic import panic
+
+        panic(message, runtime=self.runtime, sequence=self.sequence.name, node=self._machine.node.name)
+
+    def _within(self, seconds: float | None) -> Any:
+        if self._deadline is None:
+            return seconds
+        left = max(0.0, self._deadline - self.runtime.now())
+        return left if seconds is None else min(seconds, left)
+
+    def _check_time(self, seconds: float | None) -> None:
+        """Tell a wait that the node's time cut short from one that ended by its own."""
+        if self._deadline is not None and self.runtime.now() >= self._deadline and seconds != 0:
+            raise took_too_long(self._machine.node)
+
+
+class AsyncRun(Run):
+    """The same handle for `async def` functions: what waits is awaited."""
+
+    __slots__ = ()
+
+    async def sleep(self, seconds: float) -> None:  # type: ignore[override]  # awaited here, as documented
+        """Sleep so many seconds, feeding the watchdog and letting other tasks run."""
+        await self.runtime.asleep(seconds)
+
+    async def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # type: ignore[override]  # noqa: ASYNC109 - as the synchronous one
+        """Wait until the descriptor can be read (or written); False after `timeout` seconds."""
+        return await self.runtime.await_fd(fd, timeout, write=write)
+
+    async def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:  # type: ignore[override]
+        """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails."""
+        return (await inner.call_async(data, start=start, runtime=self.runtime)).check()
+
+
+def took_too_long(node: Node) -> NodeTimeout:
+    """Return the reason of a node that its timeout ended."""
+    return NodeTimeout(f"node {node} took longer than its {node.timeout:g} s", "raise its timeout= or make it quicker")

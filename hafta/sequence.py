@@ -1,0 +1,200 @@
+"""Sequences: a named set of nodes with one start node, called like a function."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from hafta.engine.node import Node
+from hafta.engine.words import EXIT
+from hafta.errors import IllegalMove
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Self, overload
+
+    from hafta.engine.words import Verdict
+    from hafta.result import Result
+    from hafta.runtime import Runtime
+
+#: The flag of a code object that `async def` sets (inspect.CO_COROUTINE, without importing inspect).
+_CO_COROUTINE = 0x80
+
+
+class Function(Enum):
+    """The kinds of functions in a node list."""
+
+    NORMAL = "normal"
+    ROLLBACK = "rollback"
+    POLICY = "policy"
+
+
+class Sequence:
+    """A named set of nodes; the first one declared is where a call starts, unless it says otherwise.
+
+    Sequences are independent and hold nothing of a call, so that one object may be called by many threads and tasks.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not name or not name.isprintable():
+            raise ValueError(f"a sequence needs a printable name, not {name!r}")
+        self.name = name
+        self.nodes: dict[str, Node] = {}
+        #: Everything that may name a node: itself, its name, its number.
+        self.targets: dict[Any, Node | Verdict] = {EXIT: EXIT, 0: EXIT}
+
+    @classmethod
+    def from_nodes(cls, name: str, nodes: Iterable[tuple[int, Function, Callable[..., Any]]]) -> Self:
+        """Make a sequence from a node list: (number, NORMAL or ROLLBACK or POLICY, function), in any order.
+
+        A node is named after its number if that is of an IntEnum, else after its normal function. 0 stands for EXIT
+        unless a node has it. The first normal function's node is the start node.
+        Raises ValueError for a function given twice, or a node without a normal function.
+        """
+        by_number: dict[int, dict[Function, Callable[..., Any]]] = {}
+        for number, kind, function in nodes:
+            functions = by_number.setdefault(number, {})
+            if kind in functions:
+                raise ValueError(f"node {number!r} of sequence {name} has two {kind.value} functions")
+            functions[kind] = function
+        sequence = cls(name)
+        for number, functions in by_number.items():
+            if Function.NORMAL not in functions:
+                raise ValueError(f"node {number!r} of sequence {name} has no normal function")
+            sequence._add_numbered(number, functions)
+        return sequence
+
+    if TYPE_CHECKING:
+
+        @overload
+        def node(self, function: Callable[..., Any]) -> Node: ...
+        @overload
+        def node(
+            self,
+            *,
+            name: str | None = None,
+            policy: Callable[..., Any] | None = None,
+            timeout: float | None = None,
+            durable: bool = False,
+        ) -> Callable[[Callable[..., Any]], Node]: ...
+
+    def node(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        policy: Callable[..., Any] | None = None,
+        timeout: float | None = None,
+        durable: bool = False,
+    ) -> Node | Callable[[Callable[..., Any]], Node]:
+        """Declare a node by its normal function, as a decorator with or without arguments.
+
+        `policy` is a policy function or one of hafta.policies; `timeout` is in seconds (see Node).
+        Raises ValueError for a second node of the same name, or a timeout that is not more than 0.
+        """
+
+        def declare(normal: Callable[..., Any]) -> Node:
+            return self._add(Node(name or normal.__name__, normal, None, policy, timeout=timeout, durable=durable))
+
+        return declare if function is None else declare(function)
+
+    def call(self, data: Any = None, *, start: object = None, runtime: Runtime | None = None) -> Result:
+        """Run the sequence to its end and say how that was. `data` is the userdata: `run.data` in every function.
+
+        A sequence with asynchronous functions is run in an event loop of its own. Raises IllegalMove for a mistake in
+        the program; a failure is no exception but a Result that is false.
+        """
+        from hafta import runtime as world
+        from hafta.drivers.blocking import drive
+        from hafta.drivers.conductor import Conductor
+
+        if self.is_async:
+            return self._call_in_a_loop(data, start, runtime)
+        runtime = runtime or world.current()
+        conductor = Conductor(self, runtime, data, start=self._start(start))
+        token = world.enter(runtime)
+        runtime.describers.append(conductor.describe)
+        try:
+            drive(conductor)
+        finally:
+            runtime.describers.remove(conductor.describe)
+            world.leave(token)
+        return conductor.result()
+
+    async def call_async(self, data: Any = None, *, start: object = None, runtime: Runtime | None = None) -> Result:
+        """Run the sequence in this event loop: what is `async def` is awaited, plain functions work, too."""
+        from hafta import runtime as world
+        from hafta.drivers.aio import drive
+        from hafta.drivers.conductor import Conductor
+        from hafta.drivers.run import AsyncRun
+
+        runtime = runtime or world.current()
+        conductor = Conductor(self, runtime, data, start=self._start(start), run_class=AsyncRun)
+        token = world.enter(runtime)
+        runtime.describers.append(conductor.describe)
+        try:
+            await drive(conductor)
+        finally:
+            runtime.describers.remove(conductor.describe)
+            world.leave(token)
+        return conductor.result()
+
+    @property
+    def is_async(self) -> bool:
+        """Whether any of its functions is `async def`."""
+        functions = (
+            function
+            for node in self.nodes.values()
+            for function in (node.normal_function, node.rollback_function, node.policy_function)
+        )
+        return any(_is_async(function) for function in functions)
+
+    def diagram(self, form: str = "mermaid") -> str:
+        """Return its state diagram as text for Mermaid or Graphviz ("mermaid", "graphviz")."""
+        from hafta.diagram import diagram
+
+        return diagram(self, form)
+
+    def close(self) -> None:
+        """Let go of its nodes and all that their functions hold. A call after this raises IllegalMove."""
+        self.nodes.clear()
+        self.targets.clear()
+
+    def __repr__(self) -> str:
+        return f"<sequence {self.name}: {', '.join(self.nodes)}>"
+
+    def _start(self, start: object) -> object:
+        if start is not None:
+            return start
+        if not self.nodes:
+            raise IllegalMove(f"sequence {self.name} has no node", "declare one with @sequence.node, before close()")
+        return next(iter(self.nodes.values()))
+
+    def _call_in_a_loop(self, data: Any, start: object, runtime: Runtime | None) -> Result:
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.call_async(data, start=start, runtime=runtime))
+        raise IllegalMove(f"sequence {self.name} is asynchronous", "await sequence.call_async(), or run.call()")
+
+    def _add_numbered(self, number: int, functions: Mapping[Function, Callable[..., Any]]) -> None:
+        normal = functions[Function.NORMAL]
+        name = number.name.lower() if isinstance(number, Enum) else normal.__name__
+        rollback, policy = functions.get(Function.ROLLBACK), functions.get(Function.POLICY)
+        self.targets[number] = self._add(Node(name, normal, rollback, policy, id=number))
+
+    def _add(self, node: Node) -> Node:
+        if node.name in self.nodes:
+            raise ValueError(f"sequence {self.name} has a node {node.name} already")
+        if node.timeout is not None and not node.timeout > 0:
+            raise ValueError(f"the timeout of node {node.name} is more than 0 seconds, not {node.timeout!r}")
+        self.nodes[node.name] = node
+        self.targets[node.name] = self.targets[node] = node
+        return node
+
+
+def _is_async(function: object) -> bool:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
