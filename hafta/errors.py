@@ -44,3 +44,31 @@ class UsageError(HaftaError):
 
 class ServiceError(HaftaError):
     """A service cannot go on; its overlord restarts it. `status` tells the causes apart."""
+
+
+class StoreError(HaftaError):
+    """A checkpoint store cannot do what was asked.
+
+    `kind` tells the causes apart: held, full, io, read-only, permission, shared, not-a-file, damaged, newer, too-large, value, name,
+    closed, forked, busy, system (docs/store.md, section 3). The message of the system, if there was one, is `__cause__`.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, kind: str, status: int | None = None) -> None:
+        super().__init__(message, hint, status=_STORE_STATUS.get(kind) if status is None else status)
+        self.kind = kind
+
+
+_STORE_STATUS = {
+    "held": exits.IN_USE,
+    "full": exits.NO_SPACE,
+    "permission": exits.PERMISSION,
+    "shared": exits.PERMISSION,
+    "too-large": exits.USAGE,
+    "value": exits.USAGE,
+    "name": exits.USAGE,
+    "damaged": exits.FAILED,
+    "newer": exits.FAILED,
+    "closed": exits.FAILED,
+    "forked": exits.FAILED,
+    "busy": exits.FAILED,
+}  # all others: SYSTEM
