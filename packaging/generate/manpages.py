@@ -1,0 +1,158 @@
+"""Man pages: prose from packaging/man/*.in, options, variables and exit statuses from the code itself.
+
+A line of a source that is one of these words stands for what the code tells:
+
+    @SYNOPSIS@ @OPTIONS@ @ENVIRONMENT@ @STATUSES@ @COMMANDS@ @LIMITS@
+
+and @VERSION@ and @DATE@ may stand anywhere.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from typing import TYPE_CHECKING
+
+import programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import click
+    from hafta.settings import Program, Setting
+
+SOURCES = "packaging/man"
+PLACEHOLDER = re.compile(r"^@([A-Z]+)@$", flags=re.MULTILINE)
+
+
+class PageError(Exception):
+    """A page has a word that nothing stands for, or a command has no page."""
+
+
+def files(root: Path) -> dict[str, str]:
+    """Return man/NAME.SECTION -> text. Raises PageError for a command without a page."""
+    from hafta import exits
+
+    sources = {path.name.removesuffix(".in"): path.read_text() for path in sorted((root / SOURCES).glob("*.in"))}
+    generated = {f"{program.name}.1": service_parts(program) for program in programs.services(root)}
+    generated |= {f"{path.replace(' ', '-')}.1": command_parts(path, node) for path, node in programs.walk(root)}
+    generated["hafta.7"] = {"STATUSES": statuses(exits.MEANING)}
+    if missing := sorted(generated.keys() - sources.keys()):
+        raise PageError(f"no page for {', '.join(missing)}: write {SOURCES}/{missing[0]}.in")
+    stamp = release(root)
+    return {f"man/{name}": render(name, text, generated.get(name, {}), stamp) for name, text in sources.items()}
+
+
+def release(root: Path) -> dict[str, str]:
+    """Return the version and the date of the newest entry of the changelog."""
+    text = (root / "packaging/debian/changelog").read_text()
+    version = re.search(r"\(([^)]+)\)", text)
+    date = re.search(r"^ -- .*?>  (.*)$", text, flags=re.MULTILINE)
+    assert version
+    assert date
+    return {"VERSION": version[1], "DATE": f"{email.utils.parsedate_to_datetime(date[1]):%Y-%m-%d}"}
+
+
+def render(name: str, text: str, parts: dict[str, str], stamp: dict[str, str]) -> str:
+    """Return the page. Raises PageError for a word that nothing stands for."""
+
+    def part(match: re.Match[str]) -> str:
+        if match[1] not in parts:
+            raise PageError(f"{name}: nothing stands for @{match[1]}@")
+        return parts[match[1]].rstrip("\n")
+
+    page = PLACEHOLDER.sub(part, text)
+    for word, value in stamp.items():
+        page = page.replace(f"@{word}@", value)
+    return page
+
+
+def service_parts(program: Program) -> dict[str, str]:
+    """Return what the description of a service tells."""
+    return {
+        "SYNOPSIS": f".B {escape(program.name)}\n[\\fIOPTION\\fR]...{_operands(program.operands)}",
+        "OPTIONS": "".join(map(_option, program.settings)) + _common(),
+        "ENVIRONMENT": "".join(_item(f"\\fB{setting.variable}\\fR", f"As {_bold(setting.option)}.") for setting in program.settings),
+        "STATUSES": statuses(program.statuses),
+    }
+
+
+def command_parts(path: str, node: click.Command) -> dict[str, str]:
+    """Return what a click command tells."""
+    import click
+
+    context = click.Context(node, info_name=path)
+    options = [param for param in node.get_params(context) if isinstance(param, click.Option)]
+    operands = " ".join(piece for piece in node.collect_usage_pieces(context) if piece != node.options_metavar)
+    return {
+        "SYNOPSIS": f".B {escape(path)}\n[\\fIOPTION\\fR]...{_operands(operands)}",
+        "OPTIONS": "".join(_click_option(option, context) for option in options),
+        "ENVIRONMENT": "".join(_click_variable(option) for option in options if option.envvar),
+        "COMMANDS": "".join(_subcommand(path, name, child) for name, child in _children(node)),
+        "STATUSES": statuses(getattr(node, "statuses", ())),
+    }
+
+
+def statuses(numbers: Iterable[int]) -> str:
+    """Return the table of exit statuses."""
+    from hafta import exits
+
+    return "".join(_item(f"\\fB{number}\\fR", _sentence(exits.MEANING[number])) for number in numbers)
+
+
+def escape(text: str) -> str:
+    """Return text in which roff sees nothing of its own."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    return re.sub(r"^\.", "\\\\&.", text, flags=re.MULTILINE)
+
+
+def _option(setting: Setting) -> str:
+    head = _bold(setting.option) + (f" \\fI{setting.metavar}\\fR" if setting.metavar else "")
+    return _item(head, _sentence(setting.help) + _default(setting))
+
+
+def _default(setting: Setting) -> str:
+    shown = setting.default if setting.shown_default is None else setting.shown_default
+    return "" if not setting.metavar or shown in {None, ""} else f"\nDefault: {escape(str(shown))}."
+
+
+def _common() -> str:
+    return _item(_bold("--version"), "Print the version.") + _item(_bold("--help"), "Explain the options.")
+
+
+def _click_option(option: click.Option, context: click.Context) -> str:
+    record = option.get_help_record(context)
+    return _item(_bold(record[0]), _sentence(record[1])) if record else ""
+
+
+def _click_variable(option: click.Option) -> str:
+    return _item(f"\\fB{option.envvar}\\fR", f"As {_bold(option.opts[0])}.")
+
+
+def _children(node: click.Command) -> list[tuple[str, click.Command]]:
+    return sorted((name, child) for name, child in getattr(node, "commands", {}).items() if not child.hidden)
+
+
+def _subcommand(path: str, name: str, child: click.Command) -> str:
+    page = f"{path} {name}".replace(" ", "-")
+    return _item(f"{_bold(name)}, see \\fB{escape(page)}\\fR(1)", _sentence(child.get_short_help_str(200)))
+
+
+def _operands(text: str) -> str:
+    return f" \\fI{escape(text)}\\fR" if text else ""
+
+
+def _bold(text: str) -> str:
+    return f"\\fB{escape(text)}\\fR"
+
+
+def _item(head: str, text: str) -> str:
+    return f".TP\n{head}\n{text}\n"
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        return ""
+    return escape(text[0].upper() + text[1:].removesuffix(".")) + "."

@@ -1,0 +1,57 @@
+"""The programs that a package ships, as pyproject.toml names them."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import click
+    from hafta.settings import Program
+
+#: The one command that is made of subcommands.
+COMMAND = "hafta"
+
+
+def entry_points(root: Path) -> dict[str, str]:
+    """Return program -> module:function."""
+    with (root / "pyproject.toml").open("rb") as file:
+        scripts: dict[str, str] = tomllib.load(file)["project"]["scripts"]
+    return scripts
+
+
+def services(root: Path) -> list[Program]:
+    """Return the services' own descriptions, with the settings that every service has."""
+    from hafta.service.main import DEBUG
+
+    found = []
+    for name, place in entry_points(root).items():
+        if name != COMMAND:
+            program: Program = importlib.import_module(place.partition(":")[0]).PROGRAM
+            known = {setting.name for setting in program.settings}
+            more = () if DEBUG.name in known else (DEBUG,)
+            found.append(program.replace(settings=(*program.settings, *more)))
+    return found
+
+
+def command(root: Path) -> click.Command:
+    """Return the click command of `hafta`."""
+    module = importlib.import_module(entry_points(root)[COMMAND].partition(":")[0])
+    found: click.Command = module.cli
+    return found
+
+
+def walk(root: Path) -> Iterator[tuple[str, click.Command]]:
+    """Yield `hafta`, `hafta run` and so on, each with its click command."""
+    yield from _walk(COMMAND, command(root))
+
+
+def _walk(path: str, node: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, node
+    for name, child in sorted(getattr(node, "commands", {}).items()):
+        if not child.hidden:
+            yield from _walk(f"{path} {name}", child)
