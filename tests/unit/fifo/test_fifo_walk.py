@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +214,12 @@ class TestTwoWriters:
         monkeypatch.setattr(fifo.fcntl, "flock", no_locks)
         error = refused(lambda: fifo.open_writer(pipe))
         assert (f"cannot write to {pipe}: No locks available", exits.SYSTEM) == (error.message, error.status)
+
+
+def test_a_pipe_that_may_only_be_read_cannot_be_written(as_nobody: Callable):
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        fifo.make(f"{place}/pipe", 0o444)
+        with as_nobody():
+            error = refused(lambda: fifo.open_writer(f"{place}/pipe"))
+    assert (error.message, error.status) == (f"cannot write to {place}/pipe: no permission", exits.PERMISSION)

@@ -1,0 +1,198 @@
+"""hafta-server as a whole, in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from server_streams import PATIENCE, Server, pieces, read_to_end, whole_records
+
+from hafta import exits, fifo, server
+from hafta.server import PROGRAM, main, octal
+
+HEAVY = "argparse asyncio click dataclasses inspect json logging pathlib re subprocess threading typing systemd".split()  # noqa: SIM905 - reads best
+MODULES_AT_READY = """
+import os, sys
+before = set(sys.modules)
+from hafta.server import main
+from hafta.service import Service
+
+def ready(self, status=""):
+    print(*set(sys.modules) - before, flush=True)
+    os._exit(7)
+
+Service.ready = ready
+main(sys.argv[1:])
+"""
+
+
+def test_it_starts_without_the_heavy_modules(tmp_path: Path):
+    command = [sys.executable, "-c", MODULES_AT_READY, "--pipe", str(tmp_path / "pipe")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (7, "")
+    assert {"hafta.server", "hafta.fifo"} < set(done.stdout.split())
+    assert set() == set(done.stdout.split()) & set(HEAVY)
+
+
+def at_waiting(running: Server) -> None:
+    assert running.wait_told("STATUS=") == f"STATUS=waiting for a reader on {running.pipe}"
+
+
+def at_an_interval(running: Server) -> None:
+    at_waiting(running)
+    next(iter(pieces(fifo.open_reader(running.pipe))))
+
+
+def at_a_full_pipe(running: Server) -> None:
+    at_waiting(running)
+    fifo.open_reader(running.pipe)
+    running.wait_told("does not read")
+
+
+def at_full_speed(running: Server) -> None:
+    at_waiting(running)
+    reader = fifo.open_reader(running.pipe)
+    running.drain(reader)
+    os.close(reader)
+    running.wait_told("as fast as possible")
+
+
+@pytest.fixture
+def descriptors():
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    for fd in set(os.listdir("/proc/self/fd")) - before:
+        try:
+            os.close(int(fd))
+        except OSError:
+            continue  # it was the listing's own
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("moment", "interval"), [(at_waiting, "1"), (at_an_interval, "60"), (at_a_full_pipe, "0"), (at_full_speed, "0")]
+)
+def test_a_signal_ends_it_with_0_within_100_ms(tmp_path: Path, moment: Callable, interval: str, signum: int):
+    times = []
+    while len(times) < 5:  # a busy machine may be late; the server may not
+        with Server(tmp_path, "--interval", interval) as running:
+            moment(running)
+            status, seconds = running.stop(signum)
+            assert (status, running.wait_told("STOPPING")) == (0, "STOPPING=1")
+        times.append(seconds)
+        if seconds < 0.1:
+            return
+    assert min(times) < 0.1
+
+
+def test_it_is_ready_when_the_pipe_is_there_and_before_a_reader_is(tmp_path: Path):
+    with Server(tmp_path) as running:
+        assert "READY=1" in running.told()
+        assert os.path.exists(running.pipe)
+
+
+@pytest.mark.parametrize("interval", ["0", "0.0001"])
+def test_the_environment_sets_what_the_options_set(tmp_path: Path, interval: str):
+    environ = {"HAFTA_COUNT": "400", "HAFTA_SEED": "1", "HAFTA_BAD_RATE": "2", "HAFTA_MODE": "0644"}
+    with Server(tmp_path, HAFTA_INTERVAL=interval, **environ) as running:
+        running.wait_told("READY")
+        reader = fifo.open_reader(running.pipe)
+        assert os.stat(running.pipe).st_mode & 0o777 == 0o644
+        stream = read_to_end(reader)
+        assert running.finish() == (0, "")
+        os.close(reader)
+    source = server.Source(2, 1, 400)
+    assert stream == b"".join(iter(lambda: source.take()[0], b""))
+    assert whole_records(stream)[0] == 400
+
+
+def test_a_reader_that_goes_away_ends_it_with_a_line_that_says_so(tmp_path: Path):
+    with Server(tmp_path, "--interval", "0.01") as running:
+        running.wait_told("READY")
+        os.close(fifo.open_reader(running.pipe))
+        reader = fifo.open_reader(running.pipe)
+        next(iter(pieces(reader)))
+        os.close(reader)
+        status, errors = running.finish()
+    assert status == exits.READER_GONE
+    assert errors.splitlines()[0] == f"hafta-server: error: the reader of {running.pipe} went away"
+
+
+def test_a_second_copy_is_never_ready_and_names_the_first(tmp_path: Path):
+    with Server(tmp_path, "--interval", "0.01") as first:
+        first.wait_told("READY")
+        reader = fifo.open_reader(first.pipe)
+        next(iter(pieces(reader)))
+        with Server(tmp_path) as second:
+            status, errors = second.finish()
+            assert f"{second.pipe} is in use by process {first.process.pid}" in errors
+            assert (status, second.told()[0]) == (exits.IN_USE, "STOPPING=1")
+        stream = next(iter(pieces(reader)))
+        os.close(reader)
+    assert whole_records(stream)[0] > 0, "the reader notices nothing"
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("moment", [at_waiting, at_a_full_pipe])
+def test_long_waits_feed_the_watchdog(tmp_path: Path, moment: Callable):
+    with Server(tmp_path, "--interval", "0", WATCHDOG_USEC="400000") as running:
+        moment(running)
+        start = time.monotonic()
+        for _ in range(5):
+            running.wait_told("WATCHDOG=1")
+        assert running.process.poll() is None
+        assert time.monotonic() - start > 4 * 0.2 * 0.5, "no more than twice a period, but for what was queued"
+
+
+@pytest.fixture
+def signals():
+    """Give the tests their signals back from a service that ran in this process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_without_a_path_it_makes_its_own_private_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    (tmp_path / "hafta").symlink_to("elsewhere")
+    tmp_path.chmod(0o777)
+    assert main([]) == exits.SYMLINK
+    assert f"{tmp_path}/hafta is a symbolic link" in capfd.readouterr().err
+    (tmp_path / "hafta").unlink()
+    fifo.make_directory(str(tmp_path / "hafta"))
+    fifo.make(str(tmp_path / "hafta" / "pipe"), 0o600)
+    reader = fifo.open_reader(str(tmp_path / "hafta" / "pipe"))
+    assert main(["--count", "2", "--interval", "0"]) == 0
+    assert whole_records(os.read(reader, 999))[0] == 2
+    os.close(reader)
+    assert (tmp_path / "hafta").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("text", ["", "8", "rw", "-600", "0o600", "1600", "0777", "0444", "0"])
+def test_a_mode_that_makes_no_sense_is_refused(text: str):
+    with pytest.raises(ValueError, match="an octal mode of at most 0666 in which the owner may write"):
+        octal(text)
+
+
+def test_modes_are_read_as_octal():
+    assert [octal(text) for text in ("600", "0640", "0666")] == [0o600, 0o640, 0o666]
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_wrong_setting_is_a_usage_error(capfd: pytest.CaptureFixture):
+    assert main(["--interval", "soon"]) == exits.USAGE
+    assert "--interval: 'soon' is not a number, 0 or more" in capfd.readouterr().err
+
+
+def test_help_names_each_status_that_the_server_ends_with():
+    assert set(PROGRAM.statuses) >= {exits.READER_GONE, exits.NOT_A_PIPE, exits.SYMLINK, exits.IN_USE, exits.USAGE}
