@@ -13,6 +13,7 @@ class HaftaError(Exception):
     """
 
     status = exits.SYSTEM
+    told = False  # whether the journal has it already
 
     def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
         super().__init__(message)

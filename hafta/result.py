@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafta import exits
 from hafta.engine.words import Failure, describe
 from hafta.errors import HaftaError
 from hafta.record import Record
@@ -43,7 +44,8 @@ class Result(Record):
 class SequenceFailed(HaftaError):
     """A sequence failed. When it escapes a node, the inner result is the reason of that node's failure."""
 
-    status = 1  # exits.FAILED: the state is bad, and a restart may mend it
+    status = exits.FAILED
+    told = True  # the driver reports each sequence that fails
 
     def __init__(self, result: Result) -> None:
         super().__init__(str(result), "the journal has the history: journalctl HAFTA_SEQUENCE=" + result.sequence)

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 DEBUG = settings.Setting("debug", settings.switch, default=False, help="show the traceback of an error")
 
-#: What a program of one's own may end with besides its own statuses.
-STATUSES = (exits.OK, exits.FAILED, exits.USAGE, exits.PANIC, exits.SYSTEM)
-
 
 def main(
     program: Program,
@@ -98,7 +95,7 @@ def _failed(service: Service, error: Exception, *, debug: bool) -> int:
         message, hint, status = error.message, error.hint, error.status
     else:
         message, hint, status = f"{type(error).__name__}: {error}", "run it with --debug to see where", exits.SYSTEM
-    service.fail(message, hint, status)
+    service.fail(message, hint, status, told=getattr(error, "told", False))
     return status
 
 

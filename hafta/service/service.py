@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hafta.journal.events import Event
+    from hafta.journal.event import Event
 
 #: Seconds between two looks at what is owed (status, summaries, drop counts); the watchdog makes it shorter.
 HOUSEKEEPING = 0.5
@@ -77,9 +77,11 @@ class Service(Runtime):
         """Tell the journal of an event. Never blocks, never raises."""
         self.reporter.report(event)
 
-    def fail(self, message: str, hint: str, status: int) -> None:
-        """Say why the service ends: two lines on stderr, or one entry of the journal."""
-        if self.in_journal:
+    def fail(self, message: str, hint: str, status: int, *, told: bool = False) -> None:
+        """Say why the service ends: two lines on stderr, or one entry of the journal, unless that was told already."""
+        if told:
+            pass
+        elif self.in_journal:
             from hafta.journal.events import ServiceFailed
 
             self.reporter.report(ServiceFailed(self.name, message, hint, status))

@@ -1,0 +1,32 @@
+"""How often: the number of attempts."""
+
+from __future__ import annotations
+
+from hafta.engine.words import ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Verdict
+from hafta.policies.policy import FAILURES, Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hafta.engine.words import PolicyEvent
+
+FOREVER = float("inf")
+
+
+class Attempts(Policy):
+    """Attempt the node so often in a row (the default policy: 5), then do something else.
+
+    `then` is a verdict: ROLL_BACK_PREVIOUS, FAIL_SEQUENCE, PANIC or proceed(node). Attempts(FOREVER) never gives up.
+    Raises ValueError for less than one attempt.
+    """
+
+    def __init__(self, number: float, *, then: Verdict = ROLL_BACK_PREVIOUS) -> None:
+        if not number >= 1:
+            raise ValueError(f"a node has at least 1 attempt, not {number!r}")
+        self.number = number
+        self.then = then
+
+    def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
+        """Judge failures of the normal function; leave everything else."""
+        if event.kind not in FAILURES:
+            return verdict
+        return ROLL_BACK_CURRENT if event.attempt < self.number else self.then

@@ -1,0 +1,82 @@
+"""What every ready-made policy is: a plain object that refines a verdict, so that they compose with `|`.
+
+A chain starts with what the default policy (or your own policy function) answers; each policy, from left to right, may
+change that. So put what limits last: `Attempts(10) | Backoff(0.1, cap=5) | Deadline(60)`.
+"""
+
+from __future__ import annotations
+
+from hafta.engine.default import default_policy
+from hafta.engine.words import Act, Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafta.drivers.run import Run
+    from hafta.engine.words import PolicyEvent, Verdict
+
+    Decide = Callable[[Run, PolicyEvent], Verdict]
+
+FAILURES = frozenset({Kind.NORMAL_FAIL, Kind.INTERRUPTED})
+
+
+class Policy:
+    """A policy to give to a node: `@sequence.node(policy=...)`."""
+
+    def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
+        """Return the verdict, changed where this policy has a say. Sees all events; has no clock but event.at."""
+        raise NotImplementedError
+
+    def __call__(self, run: Run, event: PolicyEvent) -> Verdict:
+        """Decide alone, on top of the default policy."""
+        return self.refine(event, default_policy(run, event))
+
+    def __or__(self, other: Policy) -> Policy:
+        return Chain(default_policy, (*self.parts(), *other.parts()))
+
+    def __ror__(self, decide: Decide) -> Policy:
+        return Chain(decide, self.parts())
+
+    def parts(self) -> tuple[Policy, ...]:
+        """Return the policies that this one is made of."""
+        return (self,)
+
+
+class Chain(Policy):
+    """Policies one after the other, on top of a policy function."""
+
+    def __init__(self, decide: Decide, parts: tuple[Policy, ...]) -> None:
+        self._decide = decide
+        self._parts = parts
+
+    def __call__(self, run: Run, event: PolicyEvent) -> Verdict:
+        """Decide on top of its own policy function."""
+        return self.refine(event, self._decide(run, event))
+
+    def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
+        """Let each part have its say, from left to right."""
+        for part in self._parts:
+            verdict = part.refine(event, verdict)
+        return verdict
+
+    def __or__(self, other: Policy) -> Policy:
+        return Chain(self._decide, (*self._parts, *other.parts()))
+
+    def parts(self) -> tuple[Policy, ...]:
+        """Return its parts; a chain that begins with a function of its own stays whole."""
+        return self._parts if self._decide is default_policy else (self,)
+
+
+def tries_again(event: PolicyEvent, verdict: Verdict) -> bool:
+    """Whether the verdict starts the node once more, after a failure that has been rolled back."""
+    return event.kind is Kind.ROLLBACK_SUCCESS and verdict.act is Act.PROCEED and event.attempt > 0 and _itself(event)
+
+
+def _itself(event: PolicyEvent) -> bool:
+    return event.to is event.node
+
+
+def at_least(verdict: Verdict, delay: float) -> Verdict:
+    """Return the verdict with a delay of at least so many seconds."""
+    return verdict if delay <= verdict.delay else verdict.after(delay)
