@@ -96,6 +96,7 @@ class Server:
 
     def drain(self, reader: int) -> None:
         """Have another process read until the server has gone."""
+        assert Runtime().wait(reader, PATIENCE), "before there is a writer, cat would see the end"
         os.set_blocking(reader, True)
         self._readers.append(subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL))
 
