@@ -159,7 +159,7 @@ def in_own_mounts(script: str, *args: str) -> str:
 def test_a_file_system_without_inodes_and_one_that_is_read_only_say_so(home: Path):
     script = """
         mount -t tmpfs -o nr_inodes=1,mode=755 tmpfs "$3"; "$1" -c "$2" "$3/pipe"
-        mount -o remount,ro "$3"; "$1" -c "$2" "$3/pipe"
+        umount "$3"; mount -t tmpfs -o ro,mode=755 tmpfs "$3"; "$1" -c "$2" "$3/pipe"
     """
     told = in_own_mounts(script, str(home)).splitlines()
     assert told == [
