@@ -142,11 +142,15 @@ class AsyncRun(Run):
 
     async def sleep(self, seconds: float) -> None:  # type: ignore[override]  # awaited here, as documented
         """Sleep so many seconds, feeding the watchdog and letting other tasks run."""
-        await self.runtime.asleep(seconds)
+        await self.runtime.asleep(self._within(seconds))
+        self._check_time(seconds)
 
     async def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # type: ignore[override]  # noqa: ASYNC109 - as the synchronous one
         """Wait until the descriptor can be read (or written); False after `timeout` seconds."""
-        return await self.runtime.await_fd(fd, timeout, write=write)
+        ready = await self.runtime.await_fd(fd, self._within(timeout), write=write)
+        if not ready:
+            self._check_time(timeout)
+        return ready
 
     async def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:  # type: ignore[override]
         """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails."""

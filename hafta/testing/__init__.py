@@ -1,0 +1,14 @@
+"""Test your own sequences: a clock in which no test ever sleeps, forced failures of a named node, a recorder of all.
+
+runtime = FakeRuntime()
+runtime.force("fetch", TimeoutError("no answer"), times=3)
+result = feed.call(Data(), runtime=runtime)
+assert result
+assert runtime.slept == [0.1, 0.2, 0.4]
+assert [event.NAME for event in runtime.events] == ["rolled-back"] * 3
+"""
+
+from hafta.drivers.probe import Step
+from hafta.testing.runtime import FakeRuntime, ForcedFailure, ProcessEnded
+
+__all__ = ["FakeRuntime", "ForcedFailure", "ProcessEnded", "Step"]

@@ -1,0 +1,45 @@
+"""An event loop on the clock of a FakeRuntime: when it would wait, time passes at once."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any, TypeVar
+
+    from hafta.testing.runtime import FakeRuntime
+
+    T = TypeVar("T")
+
+
+class _Selector(selectors.DefaultSelector):
+    """Looks at real descriptors, but never waits for time to pass: the clock moves instead."""
+
+    runtime: FakeRuntime
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        if ready or timeout is None:
+            return ready or super().select(timeout)
+        self.runtime.clock += timeout
+        return ready
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, runtime: FakeRuntime) -> None:
+        selector = _Selector()
+        selector.runtime = runtime
+        super().__init__(selector)
+        self.fake_runtime = runtime
+
+    def time(self) -> float:
+        return self.fake_runtime.clock
+
+
+def run(runtime: FakeRuntime, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine to its end in such a loop."""
+    with asyncio.Runner(loop_factory=lambda: _Loop(runtime)) as runner:
+        return runner.run(coroutine)

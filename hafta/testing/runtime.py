@@ -1,0 +1,138 @@
+"""A runtime for tests: its clock moves only when somebody sleeps, and it records everything."""
+
+from __future__ import annotations
+
+from hafta.runtime import Runtime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any, NoReturn, TypeVar
+
+    from hafta.drivers.probe import Step
+    from hafta.journal.event import Event
+
+    T = TypeVar("T")
+
+
+class ForcedFailure(Exception):
+    """A failure that a test asked for with a reason that is no exception: `reason` is that."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"forced: {reason}")
+        self.reason = reason
+
+
+class ProcessEnded(BaseException):
+    """The process would have ended here, with this exit status: what a panic becomes in a test."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the process ends with status {status}")
+        self.status = status
+
+
+class FakeRuntime(Runtime):
+    """Give it to a call: `sequence.call(data, runtime=FakeRuntime())`.
+
+    `clock` is its time in seconds; `slept` what was slept, in order; `steps` every policy event with what followed
+    (hafta.testing.Step); `events` what the journal would have got; `said`, `statuses` and `progresses` what the person
+    at the terminal, systemctl and the watchdog would have.
+    """
+
+    def __init__(self, *, clock: float = 0.0) -> None:
+        super().__init__()
+        self.clock = clock
+        self.now = lambda: self.clock
+        self.probe = self
+        self.slept: list[float] = []
+        self.steps: list[Step] = []
+        self.events: list[Event] = []
+        self.said: list[str] = []
+        self.statuses: list[str] = []
+        self.progresses = 0
+        self._forced: dict[tuple[str, str], list[object]] = {}
+
+    def force(self, node: str, *reasons: object, times: int = 1, function: str = "normal") -> None:
+        """Let the next runs of the named node fail before they begin, for these reasons, one after the other.
+
+        The whole list is used `times` times; None among the reasons lets a run pass. `function` is "normal" or
+        "rollback". A reason that is no exception arrives as ForcedFailure.
+        """
+        self._forced.setdefault((node, function), []).extend(reasons * times)
+
+    @property
+    def path(self) -> list[str]:
+        """The nodes that were judged, in order."""
+        return [step.node for step in self.steps]
+
+    def entering(self, sequence: str, node: str, function: str) -> None:  # noqa: ARG002 - as Probe has it
+        """Raise the failure that was asked for, if any."""
+        waiting = self._forced.get((node, function))
+        reason = waiting.pop(0) if waiting else None
+        if isinstance(reason, BaseException):
+            raise reason
+        if reason is not None:
+            raise ForcedFailure(reason)
+
+    def step(self, step: Step) -> None:
+        """Record a policy event."""
+        self.steps.append(step)
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.slept.append(seconds)
+        self.clock += max(0.0, seconds)
+        self.progress()
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        """Look at the descriptor as it is now; if it is not ready, the clock moves to the end of the wait.
+
+        Raises RuntimeError instead of waiting for ever.
+        """
+        if super().wait(fd, 0, write=write):
+            return True
+        if timeout is None:
+            raise RuntimeError(f"descriptor {fd} is not ready, and this test would wait for it for ever")
+        self.clock += timeout
+        return super().wait(fd, 0, write=write)
+
+    async def asleep(self, seconds: float) -> None:
+        """Move the clock, letting other tasks run: in run_async() all of them share this clock."""
+        from asyncio import get_running_loop, sleep
+
+        self.slept.append(seconds)
+        if getattr(get_running_loop(), "fake_runtime", None) is self:
+            await sleep(seconds)
+        else:
+            self.clock += max(0.0, seconds)
+            await sleep(0)
+        self.progress()
+
+    def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run it in an event loop whose time is this clock: asyncio.sleep and asyncio.timeout take no time, either."""
+        from hafta.testing.loop import run
+
+        return run(self, coroutine)
+
+    def progress(self) -> None:
+        """Count what would have fed the watchdog."""
+        self.progresses += 1
+
+    def report(self, event: Event) -> None:
+        """Record an event."""
+        self.events.append(event)
+
+    def flush(self) -> None:
+        """There is nothing to send."""
+
+    def status(self, text: str) -> None:
+        """Record a status."""
+        self.statuses.append(text)
+
+    def say(self, text: str) -> None:
+        """Record a line."""
+        self.said.append(text)
+
+    def end_process(self, status: int) -> NoReturn:
+        """Raise ProcessEnded."""
+        raise ProcessEnded(status)
