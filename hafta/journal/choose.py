@@ -43,7 +43,7 @@ def _identity(fd: int) -> str:
     try:
         status = os.fstat(fd)
     except OSError:
-        return "closed"
+        return ""
     return f"{status.st_dev}:{status.st_ino}"
 
 

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+NAME_MAX = 64 - len("HAFTA_")  # characters of a field's name in the journal, its prefix aside
 REASON_MAX = 300  # characters of a reason that a sentence shows; the field has all of it
 
 
@@ -26,6 +27,9 @@ class Event(Record):
     def __init_subclass__(cls) -> None:
         """Work out once which fields make two events of this kind alike."""
         super().__init_subclass__()
+        for name in cls._fields:
+            if len(name) > NAME_MAX or not name.isascii():  # journald would leave it out without a word
+                raise TypeError(f"{cls.__name__}.{name}: the journal takes {NAME_MAX} ASCII characters as a name")
         cls._alike = tuple(name for name in cls._fields if name not in cls.VARYING)
 
     def message(self) -> str:

@@ -1,0 +1,224 @@
+"""Every event reads as a sentence, and its fields say the same to programs."""
+
+import enum
+
+import pytest
+from journal_support import KINDS
+
+from hafta.journal import events, overlord_events
+from hafta.journal.event import REASON_MAX, Event, show_checkpoint, show_duration, show_reason
+
+
+class CP(enum.IntEnum):
+    CLEAR = 0
+    RECEIVED = 1
+
+
+class Signal(enum.IntEnum):
+    SIGKILL = 9
+
+
+CODE = ("client.py", 12, "get_work")
+SENTENCES = [
+    (
+        events.RolledBack("reader", "read", CP.RECEIVED, "bad data: 'T'", 3, to_node="read"),
+        "Sequence reader rolled back node read from checkpoint RECEIVED (1), attempt 3, next node read: bad data: 'T'",
+    ),
+    (
+        events.RolledBack("reader", "g", 7, "end", 5, unwinding=True),
+        "Sequence reader rolled back node g from checkpoint 7, attempt 5, on the way back to the previous node: end",
+    ),
+    (
+        events.RollbackFailed("reader", "get_work", CP.CLEAR, "no permission", 2),
+        "Sequence reader could not roll back node get_work from checkpoint CLEAR (0), attempt 2: no permission",
+    ),
+    (events.SequenceSucceeded("reader", 0, 900), "Sequence reader succeeded in 900 us"),
+    (
+        events.SequenceSucceeded("reader", 1, 25_300_000),
+        "Sequence reader succeeded in 25.3 s, after 1 failure of its nodes",
+    ),
+    (
+        events.SequenceFailed("reader", "open_pipe", "no such file", 5),
+        "Sequence reader failed at node open_pipe, attempt 5: no such file",
+    ),
+    (
+        events.Resumed("o", "move", CP.RECEIVED, 1, "main", 1_500_000),
+        "Sequence o resumes instance main, interrupted in node move at checkpoint RECEIVED (1), attempt 1, 1.5 s ago",
+    ),
+    (
+        events.StoreTrouble("orders", "main", "/var/lib/x", "disk full", "the sequence fails"),
+        "Store /var/lib/x of sequence orders, instance main: disk full; the sequence fails",
+    ),
+    (
+        events.Panicked("reader", "get_work", "invalid checkpoint 9"),
+        "Panic in node get_work of sequence reader: invalid checkpoint 9",
+    ),
+    (events.Panicked(None, None, "out of luck"), "Panic: out of luck"),
+    (events.Said("3 successful read(s)"), "3 successful read(s)"),
+    (
+        events.ServiceFailed("hafta-server", "reader gone", "start one", 20),
+        "Service hafta-server failed with exit status 20: reader gone; start one",
+    ),
+    (events.ServiceFailed("s", "lost", "", 111), "Service s failed with exit status 111: lost"),
+    (
+        events.ServiceHeldBack("s", 7, 200_000),
+        "Service s crashed 7 times in a row and waits 200 ms before it starts",
+    ),
+    (events.ServiceStopped("s", "SIGTERM"), "Service s stopped: SIGTERM"),
+    (events.EventsDropped(1), "1 event could not be sent to the journal and was lost"),
+    (events.EventsDropped(12), "12 events could not be sent to the journal and were lost"),
+    (events.NotificationsDropped(2), "2 notifications to the overlord could not be sent at the first try"),
+    (
+        events.VariableIgnored("WATCHDOG_USEC", "'x' is no number"),
+        "Environment variable WATCHDOG_USEC is ignored: 'x' is no number",
+    ),
+    (overlord_events.OverlordStarted(2), "Overlord started with 2 units"),
+    (overlord_events.OverlordStopped("SIGINT"), "Overlord stopped: SIGINT"),
+    (overlord_events.UnitStarting("a.service", 12), "Unit a.service is starting as process 12"),
+    (
+        overlord_events.UnitReady("a.service", 12, 43_000),
+        "Unit a.service is ready after 43 ms, process 12",
+    ),
+    (
+        overlord_events.UnitExited("a.service", 12, status=3),
+        "Unit a.service: process 12 exited with status 3",
+    ),
+    (
+        overlord_events.UnitExited("a.service", 12, signal=Signal.SIGKILL, reason="watchdog"),
+        "Unit a.service: process 12 was killed by signal 9 (SIGKILL): watchdog",
+    ),
+    (
+        overlord_events.UnitExited("a.service", 12, signal=35),
+        "Unit a.service: process 12 was killed by signal 35",
+    ),
+    (
+        overlord_events.UnitRestarting("a.service", 3, 0),
+        "Unit a.service restarts in 0 us, restart 3",
+    ),
+    (
+        overlord_events.UnitHung("a.service", 12, 10_000_000),
+        "Unit a.service: process 12 gave no sign of progress for 10.0 s and is killed",
+    ),
+    (overlord_events.UnitStopping("a.service", 12), "Unit a.service is stopping, process 12"),
+    (overlord_events.UnitStopped("a.service"), "Unit a.service is stopped"),
+    (overlord_events.UnitFailed("a.service", "start limit"), "Unit a.service failed: start limit"),
+    (
+        overlord_events.DirectiveIgnored("a.service", "PrivateTmp", 7),
+        "Unit a.service: PrivateTmp= is not honoured by the embedded overlord, line 7",
+    ),
+    (
+        overlord_events.DirectiveIgnored("a.service", "PrivateTmp"),
+        "Unit a.service: PrivateTmp= is not honoured by the embedded overlord",
+    ),
+    (overlord_events.OrphansKilled(1), "1 process left behind by the units killed"),
+    (overlord_events.OrphansKilled(3), "3 processes left behind by the units killed"),
+]
+
+
+@pytest.mark.parametrize(("event", "sentence"), SENTENCES)
+def test_an_event_reads_as_one_sentence(event, sentence):
+    assert sentence == event.message()
+
+
+def test_every_kind_has_a_sentence_above():
+    assert set(KINDS) == {type(event) for event, _ in SENTENCES}
+
+
+def test_a_base_event_says_nothing():
+    with pytest.raises(NotImplementedError):
+        Event().message()
+
+
+def test_message_ids_are_128_bits_and_each_is_used_once():
+    ids = [kind.MESSAGE_ID for kind in KINDS]
+    assert len(ids) == len(set(ids))
+    for one in ids:
+        assert len(one) == 32
+        assert set(one) <= set("0123456789abcdef")
+
+
+def test_names_are_used_once_and_priorities_are_syslogs():
+    assert len(KINDS) == len({kind.NAME for kind in KINDS})
+    assert {kind.PRIORITY for kind in KINDS} <= set(range(8))
+
+
+def test_what_varies_is_a_field():
+    for kind in KINDS:
+        assert set(kind.VARYING) <= set(kind._fields)
+
+
+def test_fields_carry_every_value_that_is_not_none():
+    event = events.RolledBack(
+        "reader", "get_work", CP.RECEIVED, "bad\ndata", 3, duration_usec=12, unwinding=True, code=CODE
+    )
+    assert event.fields() == {
+        "HAFTA_SEQUENCE": "reader",
+        "HAFTA_NODE": "get_work",
+        "HAFTA_CHECKPOINT": "1",
+        "HAFTA_CHECKPOINT_NAME": "RECEIVED",
+        "HAFTA_REASON": "bad\ndata",
+        "HAFTA_ATTEMPT": "3",
+        "HAFTA_DURATION_USEC": "12",
+        "HAFTA_UNWINDING": "1",
+        "CODE_FILE": "client.py",
+        "CODE_LINE": "12",
+        "CODE_FUNC": "get_work",
+    }
+
+
+def test_a_bare_number_as_checkpoint_has_no_name_field():
+    fields = events.RolledBack("s", "n", 4, "r", 1).fields()
+    assert fields["HAFTA_CHECKPOINT"] == "4"
+    assert "HAFTA_CHECKPOINT_NAME" not in fields
+
+
+def test_events_that_differ_only_in_what_varies_are_alike():
+    one = events.RolledBack("s", "n", 1, "r", 1, duration_usec=5, code=CODE)
+    assert one.key() == one.replace(attempt=2, duration_usec=9, code=None).key()
+    for change in ({"reason": "other"}, {"node": "m"}, {"checkpoint": 2}, {"to_node": "x"}, {"unwinding": True}):
+        assert one.key() != one.replace(**change).key()
+
+
+def test_events_of_two_kinds_are_never_alike():
+    values = ("s", "n", 1, "r", 1)
+    assert events.RolledBack(*values).key() != events.RollbackFailed(*values).key()
+
+
+@pytest.mark.parametrize("name", ["x" * 59, "größe"])
+def test_a_field_that_the_journal_would_leave_out_is_refused_at_once(name):
+    with pytest.raises(TypeError, match=f"Odd.{name}: the journal takes 58 ASCII characters as a name"):
+        type("Odd", (Event,), {"__annotations__": {name: "str"}})
+
+
+def test_a_name_of_58_characters_is_taken():
+    kind = type("Long", (Event,), {"__annotations__": {"x" * 58: "str"}})
+    assert [f"HAFTA_{'X' * 58}"] == list(kind("v").fields())
+
+
+def test_the_sentence_has_the_reason_on_one_line_and_cut():
+    assert show_reason("two\n  lines") == "two lines"
+    assert show_reason("x" * REASON_MAX) == "x" * REASON_MAX
+    cut = show_reason("x" * (REASON_MAX + 1))
+    assert (len(cut), cut[-4:]) == (REASON_MAX, "x...")
+
+
+@pytest.mark.parametrize(("checkpoint", "shown"), [(CP.RECEIVED, "RECEIVED (1)"), (0, "0"), (True, "1")])
+def test_a_checkpoint_shows_its_name_if_it_has_one(checkpoint, shown):
+    assert shown == show_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("usec", "shown"),
+    [
+        (0, "0 us"),
+        (999, "999 us"),
+        (1_000, "1 ms"),
+        (999_999, "999 ms"),
+        (1_000_000, "1.0 s"),
+        (119_900_000, "119.9 s"),
+        (120_000_000, "2 min 0 s"),
+        (3_725_000_000, "62 min 5 s"),
+    ],
+)
+def test_durations_are_shown_in_a_fitting_unit(usec, shown):
+    assert shown == show_duration(usec)
