@@ -191,6 +191,7 @@ class Sequence:
         if node.timeout is not None and not node.timeout > 0:
             raise ValueError(f"the timeout of node {node.name} is more than 0 seconds, not {node.timeout!r}")
         self.nodes[node.name] = node
+        node.home = self.targets
         self.targets[node.name] = self.targets[node] = node
         return node
 

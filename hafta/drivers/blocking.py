@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafta.drivers.conductor import stand_in
 from hafta.engine.machine import Phase
 from hafta.engine.node import Node
 
@@ -31,24 +32,40 @@ def drive(conductor: Conductor) -> None:
 
 
 def _run_normal(conductor: Conductor) -> None:
-    """Run normal functions, one after the other while nobody else has a say: the fast path."""
-    machine, run, watched = conductor.machine, conductor.run, conductor.probe is not None
-    advance = machine.advance
-    try:
-        while True:
-            node = machine.node
-            if watched or node.policy_function is not None or node.timeout is not None:
-                conductor.entering(node)
-                conductor.ended(node.normal_function(run))
-                return
+    """Run a normal function; and further ones while they are plain and go well, or are rolled back in place."""
+    if conductor.probe is not None or not conductor.machine.node.plain:
+        _run_judged(conductor)
+        return
+    machine, run, advance, node_class = conductor.machine, conductor.run, conductor.machine.advance, Node
+    node = machine.node
+    while node.plain:
+        try:
             answer = node.normal_function(run)
-            if answer.__class__ is Node:
-                advance(answer)
-            else:
+        except Exception as error:
+            conductor.retreat(error)
+            if machine.phase is _ROLLBACK:
+                _roll_back(conductor)
+            if machine.phase is not _NORMAL:
+                return
+            node = machine.node
+        else:
+            if answer.__class__ is not node_class:
                 conductor.ended(answer)
                 return
+            advance(answer)
+            node = answer
+
+
+def _run_judged(conductor: Conductor) -> None:
+    """Run a normal function that has a timeout, or a policy or a probe that is to be asked or told."""
+    node = conductor.machine.node
+    try:
+        conductor.entering(node)
+        answer = node.normal_function(conductor.run)
     except Exception as error:
         conductor.failed(error)
+    else:
+        conductor.ended(answer)
 
 
 def _ask(conductor: Conductor) -> None:
@@ -66,9 +83,15 @@ def _ask(conductor: Conductor) -> None:
 
 def _roll_back(conductor: Conductor) -> None:
     machine = conductor.machine
+    node = machine.node
+    unseen = node.plain and conductor.unobserved
     try:
-        answer = conductor.rolling_back()(conductor.run, machine.checkpoint)
+        function = node.rollback_function or stand_in if unseen else conductor.rolling_back()
+        answer = function(conductor.run, machine.checkpoint)
     except Exception as error:
         conductor.failed(error)
+        return
+    if answer is node and unseen and machine.phase is _ROLLBACK:
+        machine.advance(node)
     else:
         conductor.ended(answer)

@@ -41,15 +41,17 @@ class Conductor:
         self.machine = Machine(sequence.targets)
         self.machine.start(start)
         self.runtime = runtime
+        self._now = runtime.now
         self.run = run_class(sequence, self.machine, runtime, data)
         self.probe: Probe | None = runtime.probe
+        self.unobserved = runtime.quiet and runtime.probe is None
         self._sequence = sequence.name
         self._started = runtime.now()
         self.rollback: _Rollback | None = None  # until it is reported
 
     def entering(self, node: Node) -> None:
         """Prepare a normal function that has a timeout, a policy that may ask for times, or a probe."""
-        now = self.runtime.now()
+        now = self._now()
         if not self.machine.attempt:
             self.machine.since = now
         self.run._deadline = None if node.timeout is None else now + node.timeout  # noqa: SLF001 - the driver's own
@@ -61,26 +63,31 @@ class Conductor:
         machine = self.machine
         self.run._deadline = None  # noqa: SLF001 - undoing is not timed
         if not self.runtime.quiet:
-            self.rollback = _Rollback(machine, self.runtime.now())
+            self.rollback = _Rollback(machine, self._now())
         if self.probe is not None:
             self.probe.entering(self._sequence, machine.node.name, "rollback")
         return machine.node.rollback_function or stand_in
 
     def failed(self, error: Exception) -> None:
         """End the function with the exception that escaped it."""
+        if isinstance(error, IllegalMove):
+            raise error  # a mistake in the program is not rolled back
+        _forget_frames(self.machine.reason)
+        self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
+        if self.rollback is not None:
+            self.rollback.ended(self.machine, self._now())
+
+    def retreat(self, error: Exception) -> None:
+        """End the normal function of a plain node with the exception that escaped it, and decide: the fast path."""
         machine = self.machine
-        reason: object = error
         if isinstance(error, HaftaError):
-            if isinstance(error, IllegalMove):
-                raise error  # a mistake in the program is not rolled back
-            if isinstance(error, SequenceFailed):
-                reason = error.result
+            self.failed(error)
+            machine.decide_by_default()
+            return
         before = machine.reason
         if isinstance(before, BaseException):
-            before.__traceback__ = None  # the frames of a failure that a newer one follows keep open files alive
-        machine.fail(reason, self.runtime.now())
-        if self.rollback is not None:
-            self.rollback.ended(machine, self.runtime.now())
+            before.__traceback__ = None  # as in _forget_frames
+        machine.retreat(error, self._now())
 
     def ended(self, answer: Any) -> None:
         """End the function with what it returned."""
@@ -98,7 +105,7 @@ class Conductor:
             _refuse_coroutine(machine.node, answer)
             machine.succeed(answer)
         if self.rollback is not None:
-            self.rollback.ended(machine, self.runtime.now())
+            self.rollback.ended(machine, self._now())
 
     def take_delay(self) -> float:
         """Return the seconds that the verdict wants waited, once."""
@@ -107,7 +114,7 @@ class Conductor:
 
     def event(self) -> PolicyEvent:
         """Return what the policy is to be asked."""
-        return self.machine.event(self.runtime.now())
+        return self.machine.event(self._now())
 
     def asked(self) -> Step:
         """Return what the probe will be told of the question that the policy is about to answer."""
@@ -134,7 +141,7 @@ class Conductor:
         machine = self.machine
         if machine.phase is Phase.PANICKED:
             self.run.panic(machine.reason if machine.reason is not None else "its policy said so")
-        took = self.runtime.now() - self._started
+        took = self._now() - self._started
         history = tuple(machine.history)
         if machine.phase is Phase.DONE:
             return Result(self._sequence, ok=True, history=history, failures=self.machine.failed, duration=took)
@@ -198,6 +205,12 @@ def _code(function: Any) -> tuple[str, int, str] | None:
     """Return where a node function stands: CODE_FILE, CODE_LINE and CODE_FUNC of the journal."""
     code = getattr(function, "__code__", None)
     return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
+
+
+def _forget_frames(reason: object) -> None:
+    """Drop the frames of a failure that a newer one follows: they keep open files and sockets alive."""
+    if isinstance(reason, BaseException):
+        reason.__traceback__ = None
 
 
 def _refuse_coroutine(node: Node, answer: Any) -> None:

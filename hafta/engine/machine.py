@@ -38,9 +38,10 @@ Whoever changes a rule changes the naive model in tests/unit/engine, the drivers
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
-from hafta.engine.default import default_verdict
+from hafta.engine.default import LIMIT, default_verdict
 from hafta.engine.words import EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Failure, Kind, PolicyEvent, Verdict
 from hafta.errors import IllegalMove
 
@@ -112,7 +113,7 @@ class Machine:
         self.since = 0.0  # when control came to this node; the driver's, like every time here
         self.failed = 0  # failures of this call, also those that are no longer kept
         self.failing: _Entry | None = None  # the failure that is being dealt with
-        self._failures: list[_Entry] = []  # the newest KEPT ones
+        self._failures: deque[_Entry] = deque(maxlen=KEPT)
         self._row = 0  # what `failed` was when the row of consecutive failures began
 
     def start(self, at: object) -> None:
@@ -124,18 +125,39 @@ class Machine:
 
     def advance(self, to: Node) -> None:
         """Do what succeed(to) and decide_by_default() do, for a node without a policy function: the fast path."""
-        if self.phase is not _NORMAL or to not in self._targets:
+        if self.phase is _NORMAL and to.home is self._targets:
+            node = self.node
+            if to is not node:
+                stack = self.stack
+                stack[node] = (self.checkpoint, self.state)
+                stack.pop(to, None)
+                self.node = to
+            if self._row != self.failed:
+                self.attempt = 0
+                self._row = self.failed
+            self.checkpoint = 0
+            self.state = None
+        elif self.phase is _ROLLBACK and to is self.node:
+            self.checkpoint = 0
+            self.state = None
+            self.phase = _NORMAL
+        else:
             self.succeed(to)
             self.decide_by_default()
+
+    def retreat(self, reason: object, at: float) -> None:
+        """Do what fail(reason, at) and decide_by_default() do, for a node without a policy function: the fast path."""
+        if self.phase is not _NORMAL or self.attempt + 1 >= LIMIT:
+            self.fail(reason, at)
+            self.decide_by_default()
             return
-        stack = self.stack
-        stack[self.node] = (self.checkpoint, self.state)
-        stack.pop(to, None)
-        self.attempt = 0
-        self._row = self.failed
-        self.node = to
-        self.checkpoint = 0
-        self.state = None
+        self.attempt = attempt = self.attempt + 1
+        self.failed = failed = self.failed + 1
+        self.failing = entry = (failed, self.node, _NORMAL_FAIL, attempt, self.checkpoint, reason, at)
+        self._failures.append(entry)
+        self.kind = _NORMAL_FAIL
+        self.reason = reason
+        self.phase = _ROLLBACK
 
     def succeed(self, to: object) -> None:
         """End the running function with success, naming the next node or EXIT."""
@@ -292,8 +314,6 @@ class Machine:
         self.failed += 1
         entry = (self.failed, self.node, kind, self.attempt, self.checkpoint, reason, at)
         self._failures.append(entry)
-        if len(self._failures) > KEPT:
-            del self._failures[0]
         return entry
 
     def _target(self, to: object) -> Node | Verdict:

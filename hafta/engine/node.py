@@ -18,7 +18,17 @@ class Node:
     `durable` says that what it did outlives the process, so that it is not run again after a restart.
     """
 
-    __slots__ = ("durable", "id", "name", "normal_function", "policy_function", "rollback_function", "timeout")
+    __slots__ = (
+        "durable",
+        "home",
+        "id",
+        "name",
+        "normal_function",
+        "plain",
+        "policy_function",
+        "rollback_function",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -38,6 +48,8 @@ class Node:
         self.policy_function = policy
         self.timeout = timeout
         self.durable = durable
+        self.home: object = None  # the table of the sequence that it is a node of
+        self.plain = policy is None and timeout is None  # nobody but the default policy has a say
 
     def rollback(self, function: Function) -> Function:
         """Make this the rollback function: `def undo(run, checkpoint)`. Raises ValueError if there is one."""
@@ -51,6 +63,7 @@ class Node:
         if self.policy_function is not None:
             raise ValueError(f"node {self.name} has a policy already")
         self.policy_function = function
+        self.plain = False
         return function
 
     def __str__(self) -> str:
