@@ -1,0 +1,41 @@
+"""`make bench`: every figure is a ratio, measured in one run against a named floor or peer."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+sys.path[:0] = [
+    os.path.dirname(os.path.abspath(__file__)),
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+]
+
+import engine
+import startup
+from measure import report
+
+
+def main() -> None:
+    """Run the benches named on the command line, or all."""
+    benches = {
+        "engine": lambda: report("Engine (CPU time, median of 15 rounds in turn)", engine.lines()),
+        "startup": lambda: report("Start-up (median of 15 or 40 rounds in turn)", startup.lines()),
+        "throughput": _throughput,
+    }
+    chosen = sys.argv[1:] or list(benches)
+    if unknown := set(chosen) - set(benches):
+        sys.exit(f"bench: no such bench: {', '.join(sorted(unknown))}\nbench: there are {', '.join(benches)}")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    for name in chosen:
+        benches[name]()
+
+
+def _throughput() -> None:
+    import throughput
+
+    report("Throughput", throughput.run())
+
+
+if __name__ == "__main__":
+    main()
