@@ -57,6 +57,7 @@ def _run(
 ) -> int:
     debug = "--debug" in argv
     holdoff = Holdoff(program.name, environ)
+    service.complain()
     try:
         values, _ = settings.parse(program, argv, environ)
         debug = values.debug

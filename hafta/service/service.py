@@ -10,6 +10,7 @@ import os
 import time
 
 from hafta.journal.choose import choose_sink
+from hafta.journal.output import Output
 from hafta.journal.reporter import Reporter
 from hafta.runtime import Runtime
 from hafta.systemd.notify import Notifier
@@ -33,22 +34,28 @@ class Service(Runtime):
         self.name = name
         self.notifier = Notifier(environ)
         self.watchdog = Watchdog(environ, os.getpid())
-        sink = choose_sink(environ)
+        sink = choose_sink(environ, name)
         self.reporter = Reporter(sink, time.monotonic)
         #: Whether what we say goes to the journal itself rather than to somebody who reads lines.
         self.in_journal = sink.structured
-        self._interval = HOUSEKEEPING
-        if self.watchdog.period:
-            self._interval = min(HOUSEKEEPING, self.watchdog.period / 4)
-        self.slice = self._interval
+        self.slice = min(HOUSEKEEPING, self.watchdog.slice or HOUSEKEEPING)
+        self._stdout, self._stderr = Output(1), Output(2)
         self._next = 0.0
         self._status = ""
+
+    def complain(self) -> None:
+        """Report what the overlord has told us that makes no sense."""
+        unusable = [("NOTIFY_SOCKET", self.notifier.complaint)] if self.notifier.complaint else []
+        for variable, reason in filter(None, (*unusable, self.watchdog.complaint)):
+            from hafta.journal.events import VariableIgnored
+
+            self.report(VariableIgnored(variable, reason))
 
     def progress(self) -> None:
         """Note that the work has moved on; one comparison, except about twice a second."""
         now = time.monotonic()
         if now >= self._next:
-            self._next = now + self._interval
+            self._next = now + self.slice
             self._beat(now)
 
     def _beat(self, now: float) -> None:
@@ -56,6 +63,10 @@ class Service(Runtime):
             self.notifier.watchdog()
         self.notifier.status(self.describe())
         self.notifier.tick()
+        if count := self.notifier.recovered():
+            from hafta.journal.events import NotificationsDropped
+
+            self.report(NotificationsDropped(count))
         self.reporter.tick()
 
     def describe(self) -> str:
@@ -86,7 +97,7 @@ class Service(Runtime):
 
             self.reporter.report(ServiceFailed(self.name, message, hint, status))
         else:
-            _write_line(f"{self.name}: error: {message}" + (f"\n{self.name}: {hint}" if hint else ""), 2)
+            self._stderr.write(f"{self.name}: error: {message}" + (f"\n{self.name}: {hint}" if hint else ""))
         self.notifier.stopping(f"failed: {message}")
 
     def flush(self) -> None:
@@ -100,18 +111,4 @@ class Service(Runtime):
 
             self.reporter.report(Said(text))
         else:
-            _write_line(text)
-
-
-def _write_line(text: str, fd: int = 1) -> None:
-    """Write lines if that does not block: a service never waits for who reads its output."""
-    import select
-
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    data = f"{text}\n".encode(errors="backslashreplace")
-    try:
-        if any(events & select.POLLOUT for _, events in poll.poll(0)):
-            os.write(fd, data[: select.PIPE_BUF])
-    except OSError:
-        return  # closed or broken: what it said is lost, its work is not
+            self._stdout.write(text)
