@@ -23,7 +23,7 @@ def bench() -> ModuleType:
 @pytest.mark.parametrize(("output", "rate"), [("99 0", 0), ("98 2", 0), ("100 0", 25), ("90 10", 25)])
 def test_a_reader_that_lost_records_is_noticed(bench: ModuleType, output: str, rate: int):
     pair = bench.Pair("a | b", [], [], 100, rate)
-    with pytest.raises(RuntimeError, match="a | b: .* records read of 100"):
+    with pytest.raises(RuntimeError, match=r"a \| b: .* records read of 100"):
         bench.check(pair, 100, (0, 0), output)
     bench.check(bench.Pair("a | b", [], [], 100, 25), 100, (0, 0), "95 10")
 

@@ -53,13 +53,13 @@ class TestWaitingForAReader:
         assert clock.readies == [f"waiting for a reader on {pipe}"]
         assert clock.said[:2] == [f"waiting for a reader on {pipe}", f"writing to {pipe}, as fast as possible"]
 
-    @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.3, 10.0])
-    def test_it_adds_at_most_a_twentieth_of_the_wait_and_at_most_50_ms(self, pipe: str, seconds: float):
+    @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.3, 1.0, 10.0])
+    def test_it_adds_at_most_a_twentieth_of_the_wait_and_at_most_a_quarter_of_a_second(self, pipe: str, seconds: float):
         waited = self.run(pipe, seconds).time - 100
         assert waited - seconds <= max(SHORTEST, min(LONGEST, waited / SHARE)) + 1e-9
 
-    def test_a_long_wait_costs_twenty_tries_a_second(self, pipe: str):
-        assert len(self.run(pipe, 100.0).sleeps) < 100 * 20 + 100
+    def test_a_long_wait_costs_four_tries_a_second(self, pipe: str):
+        assert len(self.run(pipe, 100.0).sleeps) < 100 * 4 + 150
 
     def test_a_pipe_that_goes_away_meanwhile_is_an_error(self, pipe: str):
         clock = Clock(on_sleep=lambda: os.unlink(pipe))
