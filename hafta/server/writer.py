@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Waiting for a reader. The kernel tells nobody that a reader came, other than a blocked open(), which a watchdog could
 #: not tell from a hang and which a signal may come too early to end. So it is tried again and again: after t seconds of
-#: waiting, each t / 20 seconds but at most 0.25 s. That adds at most 5 % to a wait, and 0.25 s to one of over 5 s. A try
-#: takes 0.02 ms on a busy core and 0.15 to 0.25 ms on one that it wakes: 4 in a second are 0.1 % of a core.
+#: waiting, each t / 20 seconds but at most 0.25 s. That adds at most 5 % to a wait, and 0.25 s to one of over 5 s.
+#: A try takes 0.02 ms on a busy core and 0.15 to 0.25 ms on one that it wakes: 4 in a second are 0.1 % of a core.
 SHARE = 20
 SHORTEST = 0.001
 LONGEST = 0.25
