@@ -1,0 +1,97 @@
+"""Which file holds which record, and in which directory."""
+
+from __future__ import annotations
+
+import os
+
+from hafta.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "hafta-"
+SUFFIX = ".checkpoint"
+LONGEST = 200  # of the 255 bytes that a file name may have; temporary names are longer than the name that they are for
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def file_name(sequence: str, instance: str = "") -> str:
+    """Return the name of the file of a sequence instance. Raises StoreError of kind "name"."""
+    if not sequence:
+        raise StoreError("a sequence without a name has no record", "name it: Sequence('NAME')", kind="name")
+    name = PREFIX + escape(sequence) + ("@" + escape(instance) if instance else "") + SUFFIX
+    if len(name) > LONGEST:
+        shown = f"{sequence}@{instance}"[:40]
+        hint = "bytes other than A-Z a-z 0-9 . _ - count threefold"
+        raise StoreError(f"the name {shown!r}... needs {len(name)} bytes of at most {LONGEST}", hint, kind="name")
+    return name
+
+
+def parse(name: str) -> tuple[str, str] | None:
+    """Return sequence and instance of a file, or None where it is not one of ours."""
+    if not (name.startswith(PREFIX) and name.endswith(SUFFIX)):
+        return None
+    sequence, _, instance = name[len(PREFIX) : -len(SUFFIX)].partition("@")
+    found = unescape(sequence), unescape(instance)
+    try:
+        return found if file_name(*found) == name else None
+    except StoreError:
+        return None
+
+
+def escape(text: str) -> str:
+    """Return the text with every byte that is not plain as %XX."""
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(text))
+
+
+def unescape(text: str) -> str:
+    """Undo `escape`; what is not an escape stays as it is."""
+    first, *rest = text.split("%")
+    parts = [os.fsencode(first)]
+    for part in rest:
+        try:
+            parts.append(bytes.fromhex(part[:2]) + os.fsencode(part[2:]))
+        except ValueError:
+            parts.append(os.fsencode("%" + part))
+    return os.fsdecode(b"".join(parts))
+
+
+def temporary_name(name: str, pid: int, tick: int) -> str:
+    """Return a name that no other creator of this file uses."""
+    return f".{name}.{pid}-{tick}.new"
+
+
+def is_temporary(entry: str, name: str) -> bool:
+    """Tell whether a directory entry is a temporary file for `name`."""
+    middle = entry[len(name) + 2 : -len(".new")]
+    return entry.startswith(f".{name}.") and entry.endswith(".new") and middle.replace("-", "", 1).isdigit()
+
+
+def directory(environ: Mapping[str, str]) -> str:
+    """Return where records live: as systemd says, else below the user's XDG state directory.
+
+    Raises StoreError of kind "name".
+    """
+    for variable in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+        first = environ.get(variable, "").partition(":")[0]
+        if first.startswith("/"):
+            return first
+    state = environ.get("XDG_STATE_HOME", "")
+    if state.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        return os.path.join(state, "hafta")
+    home = environ.get("HOME", "") or _home()
+    if not home.startswith("/"):
+        hint = "set STATE_DIRECTORY (StateDirectory= in the unit) or HOME"
+        raise StoreError("there is no directory to keep checkpoints in", hint, kind="name")
+    return os.path.join(home, ".local", "state", "hafta")
+
+
+def _home() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return ""
