@@ -127,14 +127,13 @@ class Conductor:
         """Tell the probe what followed, and the journal of the rollback that this was about."""
         if asked is not None and self.probe is not None:
             self.probe.step(asked.replace(next=self._next()))
-        if self.rollback is not None:
-            self.settle()
+        self.settle()
 
     def settle(self) -> None:
-        """Report the rollback that has ended, now that it is known where control goes."""
+        """Report the rollback that has ended, if anybody listens, now that it is known where control goes."""
         rollback, self.rollback = self.rollback, None
-        assert rollback is not None
-        self.runtime.report(rollback.event(self._sequence, self._next()))
+        if rollback is not None:
+            self.runtime.report(rollback.event(self._sequence, self._next()))
 
     def result(self) -> Result:
         """Return how the call ended. Reports a failure; panics if that was the verdict."""
