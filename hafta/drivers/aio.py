@@ -54,7 +54,8 @@ async def _ask(conductor: Conductor) -> None:
     if policy is None:
         machine.decide_by_default()
     else:
-        machine.decide(await _resolve(policy(conductor.run, conductor.event())))
+        event = conductor.event()
+        machine.decide(await _resolve(policy(conductor.run, event)), event.at)
     conductor.decided(asked)
     if machine.delay:
         await conductor.runtime.asleep(conductor.take_delay())

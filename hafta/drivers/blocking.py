@@ -75,7 +75,8 @@ def _ask(conductor: Conductor) -> None:
     if policy is None:
         machine.decide_by_default()
     else:
-        machine.decide(policy(conductor.run, conductor.event()))
+        event = conductor.event()
+        machine.decide(policy(conductor.run, event), event.at)
     conductor.decided(asked)
     if machine.delay:
         conductor.runtime.sleep(conductor.take_delay())

@@ -199,11 +199,13 @@ class Machine:
             self.reason = reason
             self.phase = _ASK
 
-    def decide(self, verdict: object) -> None:
-        """Carry out what the policy answered."""
+    def decide(self, verdict: object, at: float = 0.0) -> None:
+        """Carry out what the policy answered, at this time."""
         checked = self._checked(verdict)
         self.delay = checked.delay
         act = checked.act
+        if self.kind is _NORMAL_SUCCESS and act not in _ACCEPTING:
+            self._refuse(at)
         if act is Act.ROLL_BACK_CURRENT:
             self.phase = _ROLLBACK
         elif act is Act.PANIC:
@@ -290,10 +292,12 @@ class Machine:
         self.stack[self.node] = (self.checkpoint, self.state)
         self._carry_out(verdict)
 
+    def _refuse(self, at: float) -> None:
+        """Note that this refusal, and no earlier failure, is why whatever follows is done."""
+        self.reason = "its policy refused its success"
+        self.failing = self._record(self.kind, self.reason, at)
+
     def _unwind(self, then: Verdict) -> None:
-        if self.kind is _NORMAL_SUCCESS:  # refused: this, and no earlier failure, is why
-            self.reason = "its policy refused its success"
-            self.failing = self._record(self.kind, self.reason, 0.0)
         self._then = then
         self.phase = _UNWIND
 
