@@ -61,7 +61,6 @@ class Conductor:
     def rolling_back(self) -> Callable[[Run, int], Any]:
         """Note that a rollback begins; return its function."""
         machine = self.machine
-        self.run._deadline = None  # noqa: SLF001 - undoing is not timed
         if not self.runtime.quiet:
             self.rollback = _Rollback(machine, self._now())
         if self.probe is not None:
@@ -70,6 +69,7 @@ class Conductor:
 
     def failed(self, error: Exception) -> None:
         """End the function with the exception that escaped it."""
+        self._end_time()
         if isinstance(error, IllegalMove):
             raise error  # a mistake in the program is not rolled back
         _forget_frames(self.machine.reason)
@@ -91,6 +91,7 @@ class Conductor:
 
     def ended(self, answer: Any) -> None:
         """End the function with what it returned."""
+        self._end_time()
         machine = self.machine
         phase = machine.phase
         if phase is Phase.ASK or phase is Phase.UNWOUND:  # it has called run.success or run.fail
@@ -106,6 +107,10 @@ class Conductor:
             machine.succeed(answer)
         if self.rollback is not None:
             self.rollback.ended(machine, self._now())
+
+    def _end_time(self) -> None:
+        """Stop the clock of the node: neither its policy, nor its rollback function, nor the next node is timed by it."""
+        self.run._deadline = None  # noqa: SLF001 - the driver's own
 
     def take_delay(self) -> float:
         """Return the seconds that the verdict wants waited, once."""

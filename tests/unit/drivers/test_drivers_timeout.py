@@ -1,0 +1,212 @@
+"""timeout= of a node: asyncio cancels it; a synchronous function's waits end in time."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+import hafta
+from hafta.runtime import Runtime
+from hafta.testing import FakeRuntime
+
+
+@pytest.fixture
+def silent_pipe():
+    """The reading end of a pipe in which nothing ever arrives."""
+    reader, writer = os.pipe()
+    yield reader
+    os.close(reader)
+    os.close(writer)
+
+
+def one_shot(function, timeout, **kwargs):
+    """A sequence of one node that fails for good at its first failure."""
+    sequence = hafta.Sequence("timed")
+    node = sequence.node(name="work", timeout=timeout, **kwargs)(function)
+    node.policy(lambda run, event: hafta.FAIL_SEQUENCE if event.kind is hafta.NORMAL_FAIL else hafta.EXIT)
+    return sequence
+
+
+def test_an_async_node_that_takes_too_long_is_cancelled_and_the_reason_says_so():
+    seen = []
+
+    async def work(run):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    runtime = FakeRuntime()
+    result = runtime.run_async(one_shot(work, 1.5).call_async(runtime=runtime))
+    assert str(result) == "timed failed at node work, attempt 1: NodeTimeout: node work took longer than its 1.5 s"
+    assert result.reason.hint == "raise its timeout= or make it quicker"
+    assert seen == ["cancelled"]
+    assert runtime.clock == 1.5
+
+
+def test_a_timeout_error_of_the_nodes_own_is_not_taken_for_the_nodes_timeout():
+    mine = TimeoutError("the peer did not answer")
+
+    async def work(run):
+        raise mine
+
+    runtime = FakeRuntime()
+    assert runtime.run_async(one_shot(work, 60).call_async(runtime=runtime)).reason is mine
+
+
+def test_an_inner_asyncio_timeout_of_the_node_stays_its_own():
+    async def work(run):
+        async with asyncio.timeout(1):
+            await asyncio.sleep(5)
+
+    runtime = FakeRuntime()
+    result = runtime.run_async(one_shot(work, 60).call_async(runtime=runtime))
+    assert type(result.reason) is TimeoutError
+    assert runtime.clock == 1
+
+
+def test_a_timed_out_node_is_rolled_back_from_its_checkpoint_and_tried_again():
+    sequence = hafta.Sequence("timed")
+    undone = []
+
+    @sequence.node(timeout=2)
+    async def work(run):
+        run.checkpoint(3)
+        await asyncio.sleep(1 if undone else 5)
+        return hafta.EXIT
+
+    @work.rollback
+    async def _(run, checkpoint):
+        undone.append((checkpoint, type(run.reason).__name__))
+        await asyncio.sleep(10)  # undoing is not timed
+
+    runtime = FakeRuntime()
+    assert runtime.run_async(sequence.call_async(runtime=runtime))
+    assert undone == [(3, "NodeTimeout")]
+    assert runtime.clock == 2 + 10 + 1
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_cancelling_the_task_from_outside_cancels_it_and_rolls_nothing_back(timeout):
+    sequence = hafta.Sequence("cancelled")
+    seen = []
+
+    @sequence.node(timeout=timeout)
+    async def work(run):
+        try:
+            await asyncio.sleep(30)
+        finally:
+            seen.append("left")
+
+    @work.rollback
+    async def _(run, checkpoint):
+        seen.append("rolled back")
+
+    runtime = FakeRuntime()
+
+    async def main():
+        task = asyncio.create_task(sequence.call_async(runtime=runtime))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return task.cancelled()
+
+    assert runtime.run_async(main())
+    assert seen == ["left"]
+    assert runtime.steps == runtime.events == runtime.describers == []
+
+
+def test_a_synchronous_sleep_ends_when_the_nodes_time_is_up():
+    runtime = FakeRuntime()
+    result = one_shot(lambda run: run.sleep(60), 1.5).call(runtime=runtime)
+    assert str(result.reason) == "node work took longer than its 1.5 s"
+    assert runtime.slept == [1.5]
+
+
+def test_a_synchronous_wait_ends_when_the_nodes_time_is_up(silent_pipe):
+    runtime = FakeRuntime()
+    result = one_shot(lambda run: run.wait(silent_pipe), 1.5).call(runtime=runtime)
+    assert isinstance(result.reason, hafta.NodeTimeout)
+    assert runtime.clock == 1.5
+
+
+def test_a_synchronous_wait_ends_in_time_on_the_real_clock(silent_pipe):
+    began = time.monotonic()
+    result = one_shot(lambda run: run.wait(silent_pipe, 60), 0.05).call(runtime=Runtime())
+    assert isinstance(result.reason, hafta.NodeTimeout)
+    assert 0.05 <= time.monotonic() - began < 30
+
+
+def test_a_wait_that_is_shorter_than_the_nodes_time_just_ends(silent_pipe):
+    def work(run):
+        assert run.wait(silent_pipe, 1) is False
+        assert run.wait(silent_pipe, 0) is False
+        run.sleep(1)
+        return hafta.EXIT
+
+    runtime = FakeRuntime()
+    assert one_shot(work, 10).call(runtime=runtime)
+    assert runtime.clock == 2
+
+
+def test_a_poll_without_waiting_never_raises_however_late(silent_pipe):
+    def work(run):
+        run.runtime.clock += 100  # hard work, no waiting
+        return hafta.EXIT if run.wait(silent_pipe, 0) is False else None
+
+    assert one_shot(work, 10).call(runtime=FakeRuntime())
+
+
+def test_async_waits_of_a_timed_node_end_in_time(silent_pipe):
+    async def work(run):
+        await run.wait(silent_pipe)
+
+    runtime = FakeRuntime()
+    result = runtime.run_async(one_shot(work, 1.5).call_async(runtime=runtime))
+    assert isinstance(result.reason, hafta.NodeTimeout)
+    assert runtime.clock == 1.5
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_time_of_a_node_ends_with_it_and_the_next_one_may_wait(watched):
+    sequence = hafta.Sequence("relay")
+
+    @sequence.node(timeout=1)
+    def quick(run):
+        return slow
+
+    @sequence.node
+    def slow(run):
+        run.sleep(5)
+        return hafta.EXIT
+
+    runtime = FakeRuntime()
+    runtime.probe = runtime if watched else None
+    assert str(sequence.call(runtime=runtime)) == "relay succeeded"
+    assert runtime.slept == [5]
+
+
+def test_a_policy_may_wait_though_the_nodes_time_is_up():
+    sequence = hafta.Sequence("patient")
+
+    @sequence.node(timeout=1)
+    def work(run):
+        run.sleep(5)
+
+    @work.policy
+    def _(run, event):
+        run.sleep(3)
+        return hafta.FAIL_SEQUENCE
+
+    runtime = FakeRuntime()
+    assert isinstance(sequence.call(runtime=runtime).reason, hafta.NodeTimeout)
+    assert runtime.slept == [1, 3]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_more_than_no_time(timeout):
+    with pytest.raises(ValueError, match=r"the timeout of node work is more than 0 seconds, not "):
+        one_shot(lambda run: hafta.EXIT, timeout)
