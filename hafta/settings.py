@@ -25,6 +25,7 @@ class Setting(Record):
     help: str
     metavar: str = ""  # what the text stands for, with its unit; empty for a switch, which takes none
     shown_default: str | None = None  # where the default is worked out at run time
+    repeats: bool = False  # may be given more than once: `read` returns a tuple, and the tuples add up
 
     @property
     def key(self) -> str:
@@ -70,6 +71,7 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
     by_option = {setting.option: setting for setting in program.settings}
     values = {setting.key: _from_environment(setting, environ) for setting in program.settings}
     operands: list[str] = []
+    given: set[Setting] = set()
     words = iter(argv)
     for word in words:
         if word == "--":
@@ -79,7 +81,9 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
         elif word.startswith("-") and word != "-":
             option, equals, text = word.partition("=")
             setting = _known(program, by_option, option)
-            values[setting.key] = _from_option(setting, text if equals else None, words)
+            value = _from_option(setting, text if equals else None, words)
+            values[setting.key] = (*values[setting.key], *value) if setting in given else value
+            given |= {setting} if setting.repeats else set()
         else:
             operands.append(word)
     if operands and not program.operands:
@@ -167,7 +171,7 @@ def _known(program: Program, by_option: Mapping[str, Setting], option: str) -> S
 
 def _default(setting: Setting) -> str:
     shown = setting.default if setting.shown_default is None else setting.shown_default
-    return "" if not setting.metavar or shown in {None, ""} else f" (default: {shown})"
+    return "" if not setting.metavar or shown in {None, "", ()} else f" (default: {shown})"
 
 
 def _tell(program: Program, word: str) -> None:
