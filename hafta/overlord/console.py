@@ -1,0 +1,155 @@
+"""What the overlord shows: the lines of the services with their names, and its own. It never waits for who reads them.
+
+Rules
+1. What cannot be written now is kept, up to ROOM bytes for services and RESERVE more for the overlord's own lines. What
+   does not fit is dropped, the newest first, counted, and told of when there is room again.
+2. The descriptor's own flags are not touched (a terminal is shared with the shell): a pipe or a terminal is opened once
+   more with O_NONBLOCK, a socket is written with MSG_DONTWAIT, a file is simply written.
+3. When nobody reads any more (EPIPE, a terminal that is gone) the rest is dropped without a word; the services run on.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+import time
+
+from hafta.journal.entry import sentence
+from hafta.journal.sink import Sink
+from hafta.journal.terminal import LEVELS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafta.journal.event import Event
+
+ROOM = 256 * 1024
+RESERVE = 64 * 1024
+CHUNK = 16 * 1024
+OVERLORD = "overlord"
+_COLOURS = ("36", "32", "35", "34", "96", "92", "95", "94")
+
+
+class Console:
+    """A bounded buffer in front of a descriptor. `fileno` is what a selector waits for when `waiting`."""
+
+    def __init__(self, fd: int, *, colour: bool) -> None:
+        self._fd = fd
+        self._colour = colour
+        self._write = _writer(fd)
+        self._buffer = bytearray()
+        self._dropped: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        self._width = len(OVERLORD)
+        self._broken = False
+
+    def introduce(self, names: list[str]) -> None:
+        """Give each name its colour, and all the width of the longest."""
+        self._names = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
+        self._width = max(map(len, (OVERLORD, *names)))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is left that could not be written."""
+        return bool(self._buffer)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._fd
+
+    def show(self, name: str, text: str, priority: int = 6, mark: str = "|") -> bool:
+        """Show one line; False if it was dropped."""
+        if self._broken:
+            return False
+        data = self._format(name, text, priority, mark)
+        if name == OVERLORD:  # the reporter counts what of its events is dropped
+            if len(self._buffer) + len(data) > ROOM + RESERVE:
+                return False
+        elif self._dropped or len(self._buffer) + len(data) > ROOM:
+            self._dropped[name] = self._dropped.get(name, 0) + 1
+            return False
+        self._buffer += data
+        return True
+
+    def _format(self, name: str, text: str, priority: int, mark: str) -> bytes:
+        word, sgr = LEVELS.get(priority, ("", ""))
+        if word:
+            text = f"\x1b[{sgr}m{word}:\x1b[0m {text}" if self._colour else f"{word}: {text}"
+        label = f"{name:<{self._width}} {mark}"
+        if self._colour:
+            label = f"\x1b[{self._names.get(name, '1')}m{label}\x1b[0m"
+        return f"{label} {text}\n".encode("utf-8", "backslashreplace")
+
+    def flush(self) -> None:
+        """Write what can be written now."""
+        try:
+            while self._buffer:
+                written = self._write(bytes(self._buffer[:CHUNK]))
+                del self._buffer[:written]
+        except BlockingIOError:
+            return
+        except OSError:  # rule 3
+            self._broken = True
+            self._buffer.clear()
+            return
+        self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, {}
+        for name, count in dropped.items():
+            lines = "1 line" if count == 1 else f"{count} lines"
+            self.show(OVERLORD, f"{lines} of {name} dropped: the output was not read in time", 4)
+
+    def finish(self, patience: float) -> None:
+        """Write what is left, for at most so many seconds."""
+        deadline = time.monotonic() + patience
+        self.flush()
+        while self._buffer and (left := deadline - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self._fd, select.POLLOUT)
+            poll.poll(left * 1000)
+            self.flush()
+
+
+def _writer(fd: int) -> Callable[[bytes], int]:
+    """Return a function that writes without waiting, or raises BlockingIOError (rule 2)."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return lambda data: os.write(fd, data)  # closed: the first write says so
+    if stat.S_ISSOCK(mode):
+        own = socket.socket(fileno=os.dup(fd))
+        return lambda data: own.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    if stat.S_ISFIFO(mode) or os.isatty(fd):
+        try:
+            again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            return lambda data: _write_polled(fd, data)
+        return lambda data: os.write(again, data)
+    return lambda data: os.write(fd, data)
+
+
+def _write_polled(fd: int, data: bytes) -> int:
+    """Write as much as is sure not to wait: a pipe that polls writable takes PIPE_BUF bytes."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    if not poll.poll(0):
+        raise BlockingIOError
+    return os.write(fd, data[: select.PIPE_BUF])
+
+
+class ConsoleSink(Sink):
+    """The overlord's own events, among the lines of its services."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def send(self, event: Event, number: int, repeated: int) -> bool:  # noqa: ARG002  a person does not count entries
+        """Show one line; False if there was no room."""
+        return self._console.show(OVERLORD, sentence(event, repeated), event.PRIORITY)
+
+    def close(self) -> None:
+        """Nothing of its own is open."""

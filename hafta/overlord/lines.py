@@ -1,0 +1,56 @@
+"""From what a service writes to lines that can be shown: whatever bytes come, in whatever pieces."""
+
+from __future__ import annotations
+
+from hafta.journal.entry import printable
+from hafta.record import Record
+
+LINE_MAX = 8192  # bytes: a longer line is shown in pieces
+
+
+class Line(Record):
+    """A line without its newline. `continues` the one before, if that was longer than LINE_MAX."""
+
+    text: str
+    priority: int = 6
+    continues: bool = False
+
+
+class Splitter:
+    """Takes bytes, gives whole lines; one for each stream."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._continues = False
+
+    def feed(self, data: bytes) -> list[Line]:
+        """Return the lines that are complete now."""
+        *whole, self._held = (self._held + data).split(b"\n")
+        lines = [line for raw in whole for line in self._pieces(raw)]
+        while len(self._held) > LINE_MAX:
+            lines.append(self._line(self._held[:LINE_MAX]))
+            self._held = self._held[LINE_MAX:]
+            self._continues = True
+        return lines
+
+    def end(self) -> list[Line]:
+        """Return what is left without a newline."""
+        held, self._held = self._held, b""
+        return self._pieces(held) if held else []
+
+    def _pieces(self, raw: bytes) -> list[Line]:
+        """Return a whole line, in pieces if it is long."""
+        lines = []
+        while True:
+            lines.append(self._line(raw[:LINE_MAX]))
+            raw = raw[LINE_MAX:]
+            self._continues = bool(raw)
+            if not raw:
+                return lines
+
+    def _line(self, raw: bytes) -> Line:
+        priority = 6
+        if not self._continues and len(raw) > 2 and raw[0:1] == b"<" and raw[2:3] == b">" and raw[1:2] in b"01234567":
+            priority, raw = int(raw[1:2]), raw[3:]
+        text = raw.removesuffix(b"\r").decode("utf-8", "backslashreplace")
+        return Line(printable(text), priority, self._continues)

@@ -1,0 +1,153 @@
+"""All units together: takes events one at a time, starts and stops in order, passes ends on to dependents."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hafta.journal.overlord_events import UnitFailed
+from hafta.overlord.order import LATER, NOW, Order
+from hafta.overlord.table import ENDING, RESTING, Event, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hafta.journal.event import Event as JournalEvent
+    from hafta.overlord.restart import Outcome
+    from hafta.overlord.runner import Runner
+    from hafta.overlord.unit import Unit
+
+_AT_REST = frozenset((State.INACTIVE, State.FAILED))
+
+
+class Manager:
+    """Runners by name. `settle` brings all that is pending to its end."""
+
+    def __init__(self, units: Mapping[str, Unit], report: Callable[[JournalEvent], None]) -> None:
+        self.order = Order(units)
+        self.runners: dict[str, Runner] = {}
+        self.stopping = False
+        self._report = report
+        self._queue: deque[tuple[Runner, Event]] = deque()
+        self._waiting: set[str] = set()  # for their start
+        self._again: set[str] = set()  # started again as soon as they rest: something that they need is restarted
+        self._done: set[str] = set()  # oneshots that have ended well
+        self._told: set[str] = set()  # to stop
+
+    def start_all(self) -> None:
+        """Ask for a start of every unit."""
+        self._waiting = set(self.runners)
+
+    def stop_all(self) -> None:
+        """Ask for a stop of every unit, each when its turn has come."""
+        self.stopping = True
+        self._waiting.clear()
+        self._again.clear()
+
+    def kill_all(self) -> None:
+        """End every unit at once."""
+        self.stop_all()
+        for runner in self.runners.values():
+            self.post(runner, Event.KILL)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to run."""
+        if self.stopping:
+            return all(runner.state in _AT_REST for runner in self.runners.values())
+        live = [runner for runner in self.runners.values() if runner.unit.is_service and runner.state not in _AT_REST]
+        return not (live or self._waiting or self._queue)
+
+    def post(self, runner: Runner, event: Event) -> None:
+        """Queue an event."""
+        self._queue.append((runner, event))
+
+    def exited(self, runner: Runner, outcome: Outcome) -> None:
+        """Take the end of a main process."""
+        before = runner.state
+        runner.exited(outcome)
+        self._changed(runner, before)
+
+    def look(self) -> None:
+        """Let each unit that is being ended find out whether it has."""
+        for runner in self.runners.values():
+            if runner.state in ENDING:
+                runner.look()
+
+    def settle(self) -> None:
+        """Handle what is queued, and start or stop whose turn has come, until nothing is left to do now."""
+        while self._queue or self._advance():
+            if not self._queue:
+                continue
+            runner, event = self._queue.popleft()
+            before = runner.state
+            if event is Event.START:
+                self._done.discard(runner.name)
+            runner.handle(event)
+            self._changed(runner, before)
+
+    def _changed(self, runner: Runner, before: State) -> None:
+        state = runner.state
+        if state is before or state not in RESTING:
+            return
+        runner.remove_directories()
+        if state is State.AUTO_RESTART:
+            self._take_along(runner)
+            return
+        if state is State.INACTIVE and runner.unit.policy.type == "oneshot":
+            self._done.add(runner.name)
+        if runner.name in self._again:
+            self._again.discard(runner.name)
+            self._waiting.add(runner.name)
+        else:
+            self._stop_bound(runner)
+
+    def _take_along(self, runner: Runner) -> None:
+        for name in self.order.restarted_with(runner.name):
+            other = self.runners[name]
+            if other.state not in RESTING and name not in self._again and not self.stopping:
+                self._again.add(name)
+                self.post(other, Event.STOP)
+
+    def _stop_bound(self, runner: Runner) -> None:
+        for name in self.order.bound_to(runner.name):
+            self._waiting.discard(name)
+            self.post(self.runners[name], Event.STOP)
+
+    def _advance(self) -> bool:
+        """Ask for the next start or stop; False if there is none now."""
+        return self._stop_next() if self.stopping else self._start_next()
+
+    def _states(self) -> dict[str, State]:
+        return {name: runner.state for name, runner in self.runners.items()}
+
+    def _start_next(self) -> bool:
+        states = self._states()
+        for name in self.order.sequence:
+            if name not in self._waiting:
+                continue
+            answer = self.order.may_start(name, self._waiting, states, self._done)
+            if answer == LATER:
+                continue
+            self._waiting.discard(name)
+            if answer == NOW:
+                self.post(self.runners[name], Event.START)
+            else:
+                self._refuse(self.runners[name], answer)
+            return True
+        return False
+
+    def _refuse(self, runner: Runner, missing: str) -> None:
+        before = runner.state
+        runner.machine.refuse()
+        self._report(UnitFailed(runner.name, f"it requires {missing}, which is not up"))
+        self._changed(runner, before)
+
+    def _stop_next(self) -> bool:
+        states = self._states()
+        for name in reversed(self.order.sequence):
+            if name not in self._told and states[name] not in _AT_REST and self.order.may_stop(name, states):
+                self._told.add(name)
+                self.post(self.runners[name], Event.STOP)
+                return True
+        return False

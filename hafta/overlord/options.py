@@ -1,0 +1,95 @@
+"""The settings of `hafta run`, declared once: for the bare program, for click, for the man page."""
+
+from __future__ import annotations
+
+from hafta import exits
+from hafta.overlord.values import assignment
+from hafta.settings import Program, Setting, number, path, switch
+
+_STATUSES = (
+    *(exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.IN_USE, exits.TIMED_OUT),
+    exits.SYSTEM,
+)
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """Read paths with colons between them."""
+    return tuple(path(word) for word in text.split(":"))
+
+
+def extra(text: str) -> tuple[tuple[str, str, str]]:
+    """Read NAME=VALUE or UNIT:NAME=VALUE; return unit, name, value."""
+    before, equals, value = text.partition("=")
+    unit, _, name = before.rpartition(":")
+    try:
+        return ((unit, *assignment(f"{name}{equals}{value}")),)
+    except ValueError:
+        raise ValueError("NAME=VALUE or UNIT:NAME=VALUE") from None
+
+
+def every(text: str) -> tuple[tuple[str, float]]:
+    """Read UNIT=SECONDS."""
+    unit, _, seconds = text.rpartition("=")
+    try:
+        if unit and (value := number(seconds)) > 0:
+            return ((unit, value),)
+    except ValueError:
+        pass
+    raise ValueError("UNIT=SECONDS, more than 0")
+
+
+SETTINGS = (
+    Setting(
+        "unit-path",
+        paths,
+        (),
+        "look for units in DIR first; may be given more than once",
+        metavar="DIR[:DIR]...",
+        repeats=True,
+    ),
+    Setting(
+        "runtime-dir",
+        path,
+        "",
+        "what stands for /run (%t), and holds the overlord's own files",
+        metavar="DIR",
+        shown_default="/run for root, else $XDG_RUNTIME_DIR/hafta-overlord or /tmp/hafta-overlord-UID",
+    ),
+    Setting(
+        "state-dir",
+        path,
+        "",
+        "what stands for /var/lib (%S)",
+        metavar="DIR",
+        shown_default="/var/lib for root, else $XDG_STATE_HOME/hafta-overlord or ~/.local/state/hafta-overlord",
+    ),
+    Setting(
+        "set",
+        extra,
+        (),
+        "add a variable to the environment of all services, or of one; wins over the unit file; may be given more than"
+        " once",
+        metavar="[UNIT:]NAME=VALUE",
+        repeats=True,
+    ),
+    Setting(
+        "kill",
+        every,
+        (),
+        "for demonstrations: SIGKILL this unit's main process about every so many seconds; may be given more than once",
+        metavar="UNIT=SECONDS",
+        repeats=True,
+    ),
+    Setting(
+        "for", number, 0.0, "stop by itself after so many seconds; 0: when all units have ended", metavar="SECONDS"
+    ),
+    Setting("debug", switch, default=False, help="show the traceback of an error"),
+)
+
+PROGRAM = Program(
+    "hafta run",
+    "Run systemd units where systemd is not PID 1: start in order, watch, restart, stop in reverse order.",
+    SETTINGS,
+    _STATUSES,
+    operands="UNIT...",
+)

@@ -1,0 +1,63 @@
+"""What one run is to do, worked out before anything is started: units, places, and the options that name units."""
+
+from __future__ import annotations
+
+from hafta import exits
+from hafta.errors import UsageError
+from hafta.overlord.dirs import roots
+from hafta.overlord.load import Loader, full_name, search_path
+from hafta.overlord.order import Order
+from hafta.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hafta.overlord.dirs import Roots
+    from hafta.overlord.unit import Unit
+    from hafta.settings import Values
+
+
+class Plan(Record):
+    """One run. `duration` 0 means until all has ended."""
+
+    units: Mapping[str, Unit]
+    roots: Roots
+    environ: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    extras: Mapping[str, Mapping[str, str]] = {}  # unit ("" for all) -> what --set adds to its environment
+    kills: Mapping[str, float] = {}  # unit -> about every so many seconds
+    duration: float = 0.0
+
+
+def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> Plan:
+    """Read the units. Raises UsageError for anything that is wrong with them or with the options."""
+    if not operands:
+        raise UsageError("which unit?", "name one: hafta run hafta.target")
+    places = roots(environ, values.runtime_dir, values.state_dir)
+    loader = Loader(search_path(values.unit_path), places)
+    units = loader.load(operands)
+    Order(units)  # a cycle is an error before anything is started
+    return Plan(
+        units,
+        places,
+        environ,
+        notes=tuple(loader.notes),
+        extras=_extras(values.set, units),
+        kills={_known(name, units, "--kill"): seconds for name, seconds in values.kill},
+        duration=getattr(values, "for"),
+    )
+
+
+def _extras(assignments: Iterable[tuple[str, str, str]], units: Mapping[str, Unit]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for unit, name, value in assignments:
+        found.setdefault(_known(unit, units, "--set") if unit else "", {})[name] = value
+    return found
+
+
+def _known(name: str, units: Mapping[str, Unit], option: str) -> str:
+    full = full_name(name)
+    if full not in units:
+        raise UsageError(f"{option}: {full} is not run here", f"one of: {', '.join(units)}", status=exits.NOT_FOUND)
+    return full

@@ -1,0 +1,125 @@
+"""From the settings to a running overlord and back to an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from hafta import exits, settings
+from hafta.errors import HaftaError
+from hafta.overlord.dirs import CONTROL
+from hafta.overlord.options import PROGRAM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hafta.overlord.keeper import Estate
+    from hafta.overlord.plan import Plan
+    from hafta.settings import Values
+
+CLAIMS = 10  # tries to have the shared directories
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run `hafta run` with these arguments; an error is one line that says what and one that says what to do."""
+    argv = sys.argv[1:] if argv is None else argv
+    environ = dict(os.environ) if environ is None else environ
+    debug = "--debug" in argv
+    try:
+        values, operands = settings.parse(PROGRAM, argv, environ)
+        debug = values.debug
+        return run(values, operands, environ)
+    except (HaftaError, OSError) as error:
+        return complain(error, debug=debug)
+
+
+def complain(error: HaftaError | OSError, *, debug: bool) -> int:
+    """Say what is wrong on stderr and return the exit status."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    hint = error.hint if isinstance(error, HaftaError) else "run it with --debug to see where"
+    status = error.status if isinstance(error, HaftaError) else exits.SYSTEM
+    print(f"hafta: error: {error}", f"hafta: {hint}", sep="\n", file=sys.stderr)
+    return status
+
+
+def run(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the units; return the exit status. Raises HaftaError if nothing could be started."""
+    from hafta.overlord.plan import make_plan
+
+    _fill_standard_descriptors()
+    return _run(make_plan(values, operands, environ))
+
+
+def _run(plan: Plan) -> int:
+    from hafta.journal.terminal import wants_colour
+    from hafta.overlord.console import Console
+    from hafta.overlord.dirs import make_private
+    from hafta.overlord.keeper import Keeper
+    from hafta.overlord.notifications import NotifySocket
+    from hafta.overlord.overlord import Overlord
+
+    # As root, services of other users must reach the socket; the kernel's word on the sender decides who may say what.
+    for_others = os.geteuid() == 0
+    estate = _claim(plan, 0o711 if for_others else 0o700)
+    keeper = Keeper(estate)
+    keeper.start()  # before anything is made that it would have to remove
+    own = os.path.join(plan.roots.control, estate.identity)
+    make_private(own, 0o711 if for_others else 0o700)
+    notifications = NotifySocket(os.path.join(own, "notify"), 0o777 if for_others else 0o700)
+    console = Console(1, colour=os.isatty(1) and wants_colour(plan.environ))
+    return Overlord(plan, estate, keeper, notifications, console).run()
+
+
+def _claim(plan: Plan, mode: int) -> Estate:
+    """Make the shared directories and lock the units; return what is to be cleared away at the end."""
+    from hafta.overlord.dirs import make_private
+    from hafta.overlord.keeper import Estate
+    from hafta.overlord.locks import acquire_all
+
+    control = plan.roots.control
+    lock_folder = os.path.join(control, "lock")
+    identity = os.urandom(8).hex()
+    folders = (lock_folder, control, *_removable(plan))
+    for attempt in range(CLAIMS):
+        try:
+            for path in (plan.roots.runtime, control):
+                make_private(path, mode)
+            make_private(lock_folder)
+            locks = acquire_all(lock_folder, plan.units)
+        except HaftaError as error:
+            # Another overlord that ends just now removes the directories that it leaves empty.
+            if not isinstance(error.__cause__, FileNotFoundError) or attempt == CLAIMS - 1:
+                raise
+        else:
+            break
+    trees = (os.path.join(control, identity), *_runtime_directories(plan))
+    return Estate(identity, trees, folders, tuple(locks))
+
+
+def _runtime_directories(plan: Plan) -> list[str]:
+    units = [unit for unit in plan.units.values() if unit.runtime_preserve != "yes"]
+    return [os.path.join(plan.roots.runtime, name) for unit in units for name in unit.runtime_directory]
+
+
+def _removable(plan: Plan) -> list[str]:
+    """Return the directories that are to go when they are empty, deepest first: those that exist only for us."""
+    found = []
+    roots = plan.roots
+    if roots.state != "/var/lib":
+        states = [os.path.join(roots.state, name) for unit in plan.units.values() for name in unit.state_directory]
+        found += [*states, *([] if os.path.isdir(roots.state) else [roots.state])]
+    if not os.path.isdir(roots.runtime) or os.path.basename(roots.runtime).startswith(CONTROL):
+        found.append(roots.runtime)
+    return found
+
+
+def _fill_standard_descriptors() -> None:
+    """Have something at 0, 1 and 2: a file that took one of these numbers would be mistaken for it."""
+    fd = os.open("/dev/null", os.O_RDWR)
+    while fd <= 2:
+        fd = os.dup(fd)
+    os.close(fd)

@@ -1,0 +1,126 @@
+"""The % specifiers of unit files (systemd.unit(5), "Specifiers") for one unit."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafta.overlord.dirs import Roots
+
+
+class Name:
+    """A unit's name and its parts: `prefix@instance.suffix`."""
+
+    def __init__(self, full: str) -> None:
+        self.full = full
+        self.stem, _, self.suffix = full.rpartition(".")
+        self.prefix, at, self.instance = self.stem.partition("@")
+        self.is_instance = bool(at and self.instance)
+        self.is_template = bool(at and not self.instance)
+        self.template = f"{self.prefix}@.{self.suffix}" if at else ""
+
+
+class Specifiers:
+    """Resolves specifiers for a unit that stands in a file."""
+
+    def __init__(self, name: str, file: str, roots: Roots) -> None:
+        self.name = Name(name)
+        self.file = file
+        self.roots = roots
+
+    def expand(self, text: str) -> str:
+        """Return the text with its specifiers resolved. Raises ValueError for one that does not exist."""
+        if "%" not in text:
+            return text
+        parts: list[str] = []
+        rest = text
+        while rest:
+            plain, percent, rest = rest.partition("%")
+            parts.append(plain)
+            if percent:
+                parts.append(self._resolve(rest[:1]))
+                rest = rest[1:]
+        return "".join(parts)
+
+    def _resolve(self, letter: str) -> str:
+        if letter not in _SPECIFIERS:
+            raise ValueError(f"a specifier that exists, not %{letter}; a percent sign is written %%")
+        return _SPECIFIERS[letter](self)
+
+
+def unescape(name: str) -> str:
+    r"""Undo systemd-escape(1): - is a slash, \xNN a byte."""
+    found = bytearray()
+    rest = os.fsencode(name.replace("-", "/"))
+    while rest:
+        plain, mark, rest = rest.partition(b"\\x")
+        found += plain
+        if mark:
+            try:
+                found.append(int(rest[:2], 16))
+            except ValueError:
+                found += mark + rest[:2]
+            rest = rest[2:]
+    return os.fsdecode(bytes(found))
+
+
+def _user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(os.geteuid())
+    except KeyError:  # a container may run a uid that nobody named
+        uid = os.geteuid()
+        return pwd.struct_passwd((str(uid), "x", uid, os.getegid(), "", os.environ.get("HOME", "/"), "/bin/sh"))
+
+
+def _group() -> str:
+    try:
+        return grp.getgrgid(os.getegid()).gr_name
+    except KeyError:
+        return str(os.getegid())
+
+
+def _line_of(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readline().strip().replace("-", "")
+    except OSError:
+        return ""
+
+
+_SPECIFIERS: dict[str, Callable[[Specifiers], str]] = {
+    "%": lambda _: "%",
+    "n": lambda s: s.name.full,
+    "N": lambda s: s.name.stem,
+    "p": lambda s: s.name.prefix,
+    "P": lambda s: unescape(s.name.prefix),
+    "i": lambda s: s.name.instance,
+    "I": lambda s: unescape(s.name.instance),
+    "j": lambda s: s.name.prefix.rpartition("-")[2],
+    "J": lambda s: unescape(s.name.prefix.rpartition("-")[2]),
+    "f": lambda s: "/" + unescape(s.name.instance or s.name.prefix).strip("/"),
+    "y": lambda s: s.file,
+    "Y": lambda s: os.path.dirname(s.file),
+    "t": lambda s: s.roots.runtime,
+    "S": lambda s: s.roots.state,
+    "C": lambda s: s.roots.cache,
+    "L": lambda s: s.roots.logs,
+    "E": lambda s: s.roots.configuration,
+    "T": lambda _: "/tmp",  # noqa: S108 - what %T means is /tmp
+    "V": lambda _: "/var/tmp",  # noqa: S108 - what %V means is /var/tmp
+    "h": lambda _: _user().pw_dir,
+    "s": lambda _: _user().pw_shell,
+    "u": lambda _: _user().pw_name,
+    "U": lambda _: str(os.geteuid()),
+    "g": lambda _: _group(),
+    "G": lambda _: str(os.getegid()),
+    "H": lambda _: os.uname().nodename,
+    "l": lambda _: os.uname().nodename.partition(".")[0],
+    "m": lambda _: _line_of("/etc/machine-id"),
+    "b": lambda _: _line_of("/proc/sys/kernel/random/boot_id"),
+    "v": lambda _: os.uname().release,
+}

@@ -1,0 +1,176 @@
+"""Readers of directive values: text in, value out, ValueError saying what was expected."""
+
+from __future__ import annotations
+
+import resource
+import signal
+
+from hafta.overlord.restart import Statuses
+from hafta.systemd.unitfile import boolean, split_words, time_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafta.overlord.specifiers import Specifiers
+
+INFINITE = float("inf")
+
+#: Names of exit statuses: systemd.exec(5), "Process Exit Codes" (LSB and BSD).
+EXIT_NAMES = {
+    **dict(zip(("SUCCESS", "FAILURE", "INVALIDARGUMENT", "NOTIMPLEMENTED", "NOPERMISSION"), range(5), strict=True)),
+    **dict(zip(("NOTINSTALLED", "NOTCONFIGURED", "NOTRUNNING"), range(5, 8), strict=True)),
+    **dict(zip(("USAGE", "DATAERR", "NOINPUT", "NOUSER", "NOHOST", "UNAVAILABLE"), range(64, 70), strict=True)),
+    **dict(zip(("SOFTWARE", "OSERR", "OSFILE", "CANTCREAT", "IOERR", "TEMPFAIL"), range(70, 76), strict=True)),
+    **dict(zip(("PROTOCOL", "NOPERM", "CONFIG"), range(76, 79), strict=True)),
+    "CHDIR": 200,
+    "EXEC": 203,
+    "LIMITS": 205,
+    "GROUP": 216,
+    "USER": 217,
+}
+
+
+def text(value: str, specifiers: Specifiers) -> str:
+    """Read any text, its specifiers resolved."""
+    return specifiers.expand(value)
+
+
+def yes(value: str, _: Specifiers) -> bool:
+    """Read a boolean."""
+    return boolean(value)
+
+
+def seconds(value: str, _: Specifiers) -> float:
+    """Read a time span."""
+    return time_span(value)
+
+
+def timeout(value: str, _: Specifiers) -> float:
+    """Read a time span of which 0 means: for ever."""
+    return time_span(value) or INFINITE
+
+
+def whole(value: str, _: Specifiers) -> int:
+    """Read a whole number."""
+    if not (value.isascii() and value.isdigit()) or len(value) > 9:
+        raise ValueError("a whole number, 0 or more")
+    return int(value)
+
+
+def mode(value: str, _: Specifiers) -> int:
+    """Read an octal mode."""
+    if not value or value.strip("01234567") or int(value, 8) > 0o7777:
+        raise ValueError("an octal mode such as 0750")
+    return int(value, 8)
+
+
+def one_of(*words: str) -> Callable[[str, Specifiers], str]:
+    """Make a reader of one of these words."""
+
+    def read(value: str, _: Specifiers) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value
+
+    return read
+
+
+def names(value: str, specifiers: Specifiers) -> tuple[str, ...]:
+    """Read words, their specifiers resolved."""
+    return tuple(specifiers.expand(word) for word in split_words(value))
+
+
+def folders(value: str, specifiers: Specifiers) -> tuple[str, ...]:
+    """Read names of directories below a root: relative, never climbing out of it."""
+    found = names(value, specifiers)
+    for name in found:
+        if name.startswith("/") or {"", ".", ".."} & set(name.split("/")):
+            raise ValueError("names of directories, not absolute and without . or ..")
+    return found
+
+
+def signal_number(value: str, _: Specifiers | None = None) -> int:
+    """Read SIGTERM, TERM or 15."""
+    found = _signal(value)
+    if found is None:
+        raise ValueError("a signal such as SIGTERM or 15")
+    return found
+
+
+def _signal(value: str) -> int | None:
+    if value.isascii() and value.isdigit():
+        return int(value) if int(value) in signal.valid_signals() else None
+    name = value if value.startswith("SIG") else f"SIG{value}"
+    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None
+
+
+def statuses(value: str, _: Specifiers) -> tuple[Statuses]:
+    """Read exit statuses and signals: numbers, names such as TEMPFAIL, SIGTERM."""
+    codes, signals = set(), set()
+    for word in split_words(value):
+        if word.isascii() and word.isdigit() and int(word) < 256:
+            codes.add(int(word))
+        elif word in EXIT_NAMES:
+            codes.add(EXIT_NAMES[word])
+        elif not word.isdigit() and (number := _signal(word)) is not None:
+            signals.add(number)
+        else:
+            raise ValueError(f"exit statuses 0 to 255 or signals, not {word}")
+    return (Statuses(frozenset(codes), frozenset(signals)),)
+
+
+def assignments(value: str, specifiers: Specifiers) -> tuple[tuple[str, str], ...]:
+    """Read NAME=VALUE words."""
+    return tuple(assignment(specifiers.expand(word)) for word in split_words(value))
+
+
+def assignment(word: str) -> tuple[str, str]:
+    """Read one NAME=VALUE."""
+    name, equals, content = word.partition("=")
+    if not equals or not is_variable(name) or "\0" in content:
+        raise ValueError(f"NAME=VALUE, not {word}")
+    return name, content
+
+
+def is_variable(name: str) -> bool:
+    """Tell whether this can be the name of an environment variable."""
+    return name.isascii() and name.isidentifier()
+
+
+def environment_file(value: str, specifiers: Specifiers) -> tuple[tuple[str, bool], ...]:
+    """Read a path to a file of assignments; a leading - lets it be missing."""
+    path = specifiers.expand(value.removeprefix("-"))
+    if not path.startswith("/"):
+        raise ValueError("an absolute path, - in front if the file may be missing")
+    return ((path, value.startswith("-")),)
+
+
+def directory(value: str, specifiers: Specifiers) -> tuple[str, bool]:
+    """Read a working directory: absolute, or ~ for home; a leading - lets it be missing."""
+    path = value.removeprefix("-")
+    path = specifiers.expand("%h" if path == "~" else path)
+    if not path.startswith("/"):
+        raise ValueError("an absolute path or ~, - in front if it may be missing")
+    return path, value.startswith("-")
+
+
+def limit(name: str) -> Callable[[str, Specifiers], tuple[tuple[int, int, int]]]:
+    """Make a reader of LimitNAME=: soft:hard or one number for both."""
+
+    def read(value: str, _: Specifiers) -> tuple[tuple[int, int, int]]:
+        soft, colon, hard = value.partition(":")
+        return ((getattr(resource, f"RLIMIT_{name}"), _amount(soft), _amount(hard if colon else soft)),)
+
+    return read
+
+
+def _amount(text: str) -> int:
+    if text == "infinity":
+        return resource.RLIM_INFINITY
+    digits, power = text, "KMGT".find(text[-1:]) + 1 if text else 0
+    if power:
+        digits = text[:-1]
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("a number, with K, M, G or T behind it if you like, or infinity")
+    return int(int(digits) * 1024**power)
