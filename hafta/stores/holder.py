@@ -84,14 +84,10 @@ def is_gone(holder: Holder | None) -> bool:
 def unit() -> str:
     """Return the unit that this process belongs to, as its control group tells; empty if none."""
     try:
-        fd = os.open("/proc/self/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+        with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as groups:
+            return unit_of(groups.read())
     except OSError:
         return ""
-    try:
-        groups = os.read(fd, 65536).decode(errors="replace")
-    finally:
-        os.close(fd)
-    return unit_of(groups)
 
 
 def unit_of(groups: str) -> str:

@@ -39,7 +39,7 @@ def peek(path: str) -> Snapshot | None:
     except OSError as error:
         raise trust.explained(error, path) from error
     finally:
-        os.close(fd)
+        trust.shut(fd)
 
 
 def read(fd: int) -> bytes:

@@ -49,21 +49,21 @@ def claim(place: Place, slot_size: int, *, durable: bool) -> FileClaim:
             sweep(directory, place.name)
             return _opened(fd, place.path, durable=durable, made=made)
         except BaseException:
-            os.close(fd)
+            trust.shut(fd)
             raise
     finally:
-        os.close(directory)
+        trust.shut(directory)
 
 
 def discard(place: Place) -> None:
     """Remove a file that nobody has claimed. Raises StoreError, FileNotFoundError or another OSError."""
     directory = trust.open_directory(place.directory)
     try:
-        os.close(_lock(directory, place, unlink=True))
+        trust.shut(_lock(directory, place, unlink=True))
         sweep(directory, place.name)
         os.fsync(directory)
     finally:
-        os.close(directory)
+        trust.shut(directory)
 
 
 def sweep(directory: int, name: str) -> None:
@@ -79,7 +79,7 @@ def sweep(directory: int, name: str) -> None:
             if os.fstat(fd).st_nlink > 1 or holder.lock(fd):  # two names: killed between link and unlink
                 _remove(directory, entry)
         finally:
-            os.close(fd)
+            trust.shut(fd)
 
 
 def _take(directory: int, place: Place, slot_size: int) -> tuple[int, bool]:
@@ -107,9 +107,9 @@ def _lock(directory: int, place: Place, *, unlink: bool = False) -> int:
                     os.unlink(place.name, dir_fd=directory)
                 return fd
         except BaseException:
-            os.close(fd)
+            trust.shut(fd)
             raise
-        os.close(fd)
+        trust.shut(fd)
     raise _exchanged(place.path)
 
 
@@ -138,9 +138,9 @@ def _create(directory: int, name: str, slot_size: int) -> int | None:
             os.fsync(directory)
             return fd
     except BaseException:
-        os.close(fd)
+        trust.shut(fd)
         raise
-    os.close(fd)
+    trust.shut(fd)
     return None
 
 

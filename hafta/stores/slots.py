@@ -120,7 +120,7 @@ class FileClaim:
 
     def disown(self) -> None:
         """Be the claim in a forked child, which has none: its copy of the descriptor would keep the lock alive."""
-        os.close(self._fd)
+        trust.shut(self._fd)
         self._lock = RLock()  # another thread of the parent may have had it
         self._refuse("forked", f"the claim belongs to the parent process, not to its child {os.getpid()}")
 
@@ -191,7 +191,7 @@ class FileClaim:
 
     def _let_go(self) -> None:
         self.abandon()
-        os.close(self._fd)
+        trust.shut(self._fd)
 
     def _put(self, body: bytes, sync: bool, trouble: OSError | None) -> None:
         """Write a record, trying another slot where the disk refuses one."""

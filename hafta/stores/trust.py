@@ -53,7 +53,7 @@ def open_directory(path: str, *, make: bool = False) -> int:
     try:
         _check_directory(os.fstat(fd), path)
     except BaseException:
-        os.close(fd)
+        shut(fd)
         raise
     return fd
 
@@ -78,7 +78,15 @@ def sync_directory(path: str) -> None:
     try:
         os.fsync(fd)
     finally:
+        shut(fd)
+
+
+def shut(fd: int) -> None:
+    """Close a descriptor. It is closed whatever the system says, and what mattered was acknowledged by other calls."""
+    try:
         os.close(fd)
+    except OSError:
+        return
 
 
 def check_file(fd: int, path: str) -> os.stat_result:

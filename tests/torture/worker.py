@@ -1,0 +1,55 @@
+"""A process that is going to be hurt: claims a record, writes, and tells on the board what was acknowledged.
+
+python worker.py DIRECTORY BOARD WRITES SYNC_EVERY SLOT_SIZE DURABLE
+It ends with 0, also after a StoreError, which it counts; anything else is a violation of I6.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + "/../.."]
+
+import workload
+from workload import ACKNOWLEDGED, ATTEMPTED, ROUNDS, Board
+
+from hafta.errors import StoreError
+from hafta.stores.files import FileStore
+
+
+def work(directory: str, board: Board, writes: int, sync_every: int, slot_size: int, durable: bool) -> None:
+    scale = slot_size // 4096 * 8 if slot_size > 4096 else 1
+    store = FileStore(directory, slot_size=slot_size)
+    os.sched_yield()  # the mark from which system calls are counted; Python itself never does this
+    with store.claim("s", durable=durable) as claim:
+        n = workload.value_of(claim.last, scale)
+        board.judge(n)
+        board[ATTEMPTED] = board[ACKNOWLEDGED] = n
+        entered = -1
+        for n in range(n + 1, n + 1 + writes):
+            board[ATTEMPTED] = n
+            if entered != n // 7:
+                claim.enter(workload.frame_of(n, scale))
+                entered = n // 7
+            try:
+                claim.write(workload.body_of(n, scale), sync=bool(sync_every and n % sync_every == 0))
+            except StoreError as error:
+                print(f"{error.kind}: {error}", file=sys.stderr)
+            else:
+                board[ACKNOWLEDGED] = n
+    os.sched_yield()
+    board[ROUNDS] += 1
+
+
+def main() -> None:
+    directory, board, *numbers = sys.argv[1:]
+    writes, sync_every, slot_size, durable = map(int, numbers)
+    try:
+        work(directory, Board(board), writes, sync_every, slot_size, bool(durable))
+    except StoreError as error:
+        print(f"{error.kind}: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What every torture writes, and how it is judged: record N has contents that only N has.
+
+A worker that is about to be killed tells what it attempted and what was acknowledged in shared memory: a kill cannot
+take that back, and telling costs no system call that could be counted as one of the store's.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+
+from hafta.stores.protocol import Saved
+
+ATTEMPTED, ACKNOWLEDGED, SYNCED, ROUNDS = range(4)
+
+
+def frame_of(n: int, scale: int = 1) -> bytes:
+    """Frames change every seventh record."""
+    n //= 7
+    return struct.pack("<Q", n) + bytes([n & 0xFF]) * ((n * 37) % (100 * scale))
+
+
+def body_of(n: int, scale: int = 1) -> bytes:
+    return struct.pack("<Q", n) + bytes([(n * 7) & 0xFF]) * ((n * 101) % (200 * scale))
+
+
+def value_of(saved: Saved | None, scale: int = 1) -> int:
+    """Return N; raises AssertionError for a record that nobody wrote. Nothing to resume counts as 0."""
+    if saved is None:
+        return 0
+    (n,) = struct.unpack_from("<Q", saved.body)
+    assert saved.frame == frame_of(n, scale), f"record {n} has the frame of another"
+    assert saved.body == body_of(n, scale), f"record {n} has the body of another"
+    return n
+
+
+class Board:
+    """Shared memory of a worker and its judge: 64-bit words, each stored in one instruction."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "a+b") as file:
+            file.truncate(4096)
+            self.map = mmap.mmap(file.fileno(), 4096)
+        self.words = memoryview(self.map).cast("Q")
+
+    def __getitem__(self, word: int) -> int:
+        return self.words[word]
+
+    def __setitem__(self, word: int, value: int) -> None:
+        self.words[word] = value
+
+    def close(self) -> None:
+        self.words.release()
+        self.map.close()
+
+    def judge(self, n: int) -> None:
+        """I1: what was found is the last acknowledged record, or one that was attempted after it."""
+        assert self[ACKNOWLEDGED] <= n <= self[ATTEMPTED], (
+            f"found {n}; acknowledged {self[ACKNOWLEDGED]}, attempted {self[ATTEMPTED]}"
+        )
+
+
+def independent_value(path: str, scale: int = 1) -> int:
+    """Read a file by docs/store.md alone, without a line of the store's own code, and return N of the newest record."""
+    with open(path, "rb") as file:
+        data = file.read()
+    slot_size = (len(data) - 4096) // 3
+    found = [slot for n in range(3) if (slot := _slot(data[4096 + n * slot_size : 4096 + (n + 1) * slot_size]))]
+    number, frame, body = max(found)
+    return value_of(Saved(number, frame, body) if frame or body else None, scale)
+
+
+def _slot(data: bytes) -> tuple[int, bytes, bytes] | None:
+    if data[:8] != b"HAFTA-CP" or zlib.crc32(data[:36]) != int.from_bytes(data[36:40], "little"):
+        return None
+    tail = 40 + int.from_bytes(data[32:36], "little")
+    end = tail + 12 + int.from_bytes(data[tail + 8 : tail + 12], "little")
+    if zlib.crc32(data[:end]) != int.from_bytes(data[end : end + 4], "little"):
+        return None
+    return int.from_bytes(data[tail : tail + 8], "little"), data[40:tail], data[tail + 12 : end]
+
+
+def unlinked_leftovers(directory: str) -> list[str]:
+    """Return temporary files that nobody removed."""
+    return [name for name in os.listdir(directory) if name.endswith(".new")]
