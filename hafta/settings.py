@@ -6,6 +6,8 @@ command makes its click options from the same records. Precedence: command line,
 
 from __future__ import annotations
 
+import os
+
 from hafta import exits
 from hafta.errors import UsageError
 from hafta.record import Record
@@ -69,9 +71,8 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
     `--help` and `--version` print and raise SystemExit(0).
     """
     by_option = {setting.option: setting for setting in program.settings}
-    values = {setting.key: _from_environment(setting, environ) for setting in program.settings}
+    given: dict[str, Any] = {}
     operands: list[str] = []
-    given: set[Setting] = set()
     words = iter(argv)
     for word in words:
         if word == "--":
@@ -82,13 +83,13 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
             option, equals, text = word.partition("=")
             setting = _known(program, by_option, option)
             value = _from_option(setting, text if equals else None, words)
-            values[setting.key] = (*values[setting.key], *value) if setting in given else value
-            given |= {setting} if setting.repeats else set()
+            given[setting.key] = (*given.get(setting.key, ()), *value) if setting.repeats else value
         else:
             operands.append(word)
     if operands and not program.operands:
         raise UsageError(f"unexpected argument {operands[0]!r}", f"see {program.name} --help")
-    return Values(values), operands
+    rest = (setting for setting in program.settings if setting.key not in given)
+    return Values({**given, **{setting.key: _from_environment(setting, environ) for setting in rest}}), operands
 
 
 def help_text(program: Program) -> str:
@@ -96,7 +97,7 @@ def help_text(program: Program) -> str:
     usage = " ".join(filter(None, (f"usage: {program.name} [OPTION]...", program.operands)))
     lines = [usage, "", program.summary, "", "Options, each also as an environment variable:"]
     for setting in program.settings:
-        lines += [f"  {setting.option} {setting.metavar}".rstrip(), f"      {setting.help}{_default(setting)}"]
+        lines += [f"  {setting.option} {setting.metavar}".rstrip(), f"      {setting.help}{help_default(setting)}"]
         lines.append(f"      {setting.variable}")
     lines += ["  --version", "  --help", "", "Exit status:"]
     lines += [f"  {status:<4} {exits.MEANING[status]}" for status in program.statuses]
@@ -118,6 +119,13 @@ def whole(text: str) -> int:
     """Read a whole number, 0 or more."""
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise ValueError("a whole number, 0 or more")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """Read a whole number, 1 or more."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18 or not int(text):
+        raise ValueError("a whole number, 1 or more")
     return int(text)
 
 
@@ -159,7 +167,7 @@ def _read(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.read(text)
     except ValueError as error:
-        hint = f"what it is: {setting.help}{_default(setting)}"
+        hint = f"what it is: {setting.help}{help_default(setting)}"
         raise UsageError(f"{where}: {text!r} is not {error}", hint) from None
 
 
@@ -169,7 +177,8 @@ def _known(program: Program, by_option: Mapping[str, Setting], option: str) -> S
     raise UsageError(f"unknown option {option}", f"see {program.name} --help")
 
 
-def _default(setting: Setting) -> str:
+def help_default(setting: Setting) -> str:
+    """Return how help shows the default; empty if there is nothing to show."""
     shown = setting.default if setting.shown_default is None else setting.shown_default
     return "" if not setting.metavar or shown in {None, "", ()} else f" (default: {shown})"
 
@@ -178,7 +187,17 @@ def _tell(program: Program, word: str) -> None:
     if word == "--version":
         from hafta.version import VERSION
 
-        print(f"{program.name} {VERSION}")
+        _print(f"{program.name} {VERSION}")
     else:
-        print(help_text(program))
+        _print(help_text(program))
     raise SystemExit(exits.OK)
+
+
+def _print(text: str) -> None:
+    """Print on stdout. A reader that has gone is no error, and for any other there is one message, not a second at exit."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            raise
