@@ -34,17 +34,20 @@ def main(
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = dict(os.environ) if environ is None else environ
+    _fill_standard_descriptors()
     _enable_fault_traces()
     service = Service(program.name, environ)
     _keep_from_children()
     try:
-        install()
-        return _run(_with_debug(program), body, service, argv, environ)
+        try:
+            install()
+            return _run(_with_debug(program), body, service, argv, environ)
+        finally:
+            ignore()
     except Stop as stop:
-        service.notifier.stopping(f"stopping: {stop}")
+        service.stopped(str(stop))
         return exits.OK
     finally:
-        ignore()
         service.flush()
 
 
@@ -69,7 +72,7 @@ def _run(
     except Exception as error:
         return _failed(service, error, debug=debug)
     holdoff.end()
-    service.notifier.stopping("done")
+    service.stopped("its work is done")
     return exits.OK
 
 
@@ -89,9 +92,7 @@ def _hold_back(service: Service, holdoff: Holdoff) -> None:
 
 def _failed(service: Service, error: Exception, *, debug: bool) -> int:
     if debug:
-        import traceback
-
-        traceback.print_exception(error)
+        service.print_trace(error)
     if isinstance(error, HaftaError):
         message, hint, status = error.message, error.hint, error.status
     else:
@@ -102,6 +103,15 @@ def _failed(service: Service, error: Exception, *, debug: bool) -> int:
 
 def _with_debug(program: Program) -> Program:
     return program if DEBUG in program.settings else program.replace(settings=(*program.settings, DEBUG))
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null where a standard descriptor is closed, or the pipe would get its number, and our messages."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def _enable_fault_traces() -> None:

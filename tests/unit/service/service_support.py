@@ -1,0 +1,198 @@
+"""What the tests of services share: a service in a process of its own, sockets in place of overlord and journal."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import IO, Any, Self
+
+PATIENCE = 20.0  # seconds after which a test gives up; nothing waits that long when all is well
+
+#: A program whose body is what the test puts there; `service` and `values` are what a body is given.
+BODY = """
+import os, sys, time
+import hafta
+from hafta import exits, settings
+from hafta.service import main
+from hafta.settings import Program
+
+def body(service, values):
+    {body}
+
+sys.exit(main(Program("probe", "Probe.", (settings.Setting("size", settings.whole, 3, "how big", "N"),), (0,)), body))
+"""
+
+#: A sequence of one node as a service; `run` is what a node is given.
+SEQUENCE = """
+import os, sys, time
+import hafta, hafta.policies, hafta.service
+
+feed = hafta.Sequence("feed")
+
+@feed.node
+def work(run):
+    {body}
+    return hafta.EXIT
+
+sys.exit(hafta.service.run(feed{options}))
+"""
+
+
+def indented(text: str) -> str:
+    return text.strip().replace("\n", "\n    ")
+
+
+def body(text: str) -> str:
+    """Return the program with this body."""
+    return BODY.format(body=indented(text))
+
+
+def sequence(text: str, options: str = "") -> str:
+    """Return the program that runs a sequence with this node as a service."""
+    return SEQUENCE.format(body=indented(text), options=options)
+
+
+class Child:
+    """A program in a process of its own, as a context manager. `told` is what it sent to its overlord, line by line."""
+
+    def __init__(
+        self, program: str | list[str], *options: str, out: Any = subprocess.PIPE, err: Any = subprocess.PIPE,
+        redirect: str = "", **environ: str,
+    ) -> None:  # fmt: skip
+        self.folder = tempfile.TemporaryDirectory(prefix="hs")
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.notify.bind(f"{self.folder.name}/notify")
+        self.told: list[str] = []
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HAFTA_")}
+        clean.pop("RUNTIME_DIRECTORY", None)
+        environ.setdefault("NOTIFY_SOCKET", f"{self.folder.name}/notify")
+        command = ["-c", program] if isinstance(program, str) else program
+        by_shell = ["/bin/sh", "-c", f'exec "$@" {redirect}', "sh"] if redirect else []
+        self.process = subprocess.Popen(
+            [*by_shell, sys.executable, *command, *options], env={**clean, **environ},
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.notify.close()
+        self.folder.cleanup()
+
+    def wait_told(self, what: str, times: int = 1) -> str:
+        """Wait until so many lines with these words were sent to the overlord, counted from the start."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            if len(found := [line for line in self.told if what in line]) >= times:
+                return found[-1]
+            self.receive(end - time.monotonic())
+
+    def receive(self, seconds: float) -> None:
+        """Take one message that the overlord is sent."""
+        if not select.select([self.notify], [], [], max(0.0, seconds))[0]:
+            raise AssertionError(f"told only {self.told}")
+        self.told += self.notify.recv(8192).decode().splitlines()
+
+    def wait_line(self, what: str, stream: IO[str] | None = None) -> str:
+        """Wait until a line with these words was printed on stdout, or on that stream."""
+        seen = []
+        for line in stream or self.process.stdout:
+            seen.append(line)
+            if what in line:
+                return line.rstrip("\n")
+        raise AssertionError(f"never printed {what!r}, but {seen}")
+
+    def stop(self, signum: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send the signal; return the exit status and how many seconds the end took."""
+        start = time.monotonic()
+        self.process.send_signal(signum)
+        status = self.process.wait(PATIENCE)
+        return status, time.monotonic() - start
+
+    def finish(self) -> tuple[int, str, str]:
+        """Wait for the end; return the exit status and what was printed on stdout and stderr."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        self.drain()
+        return self.process.returncode, out, err
+
+    def drain(self) -> list[str]:
+        """Take all that the overlord was sent so far."""
+        while select.select([self.notify], [], [], 0)[0]:
+            self.receive(0)
+        return self.told
+
+
+class JournalChild(Child):
+    """The same with its stderr leading to the journal; `journal` is the socket in journald's place."""
+
+    def __init__(self, program: str, *options: str, taking: bool = True, **environ: str) -> None:
+        self.stream, writer = os.pipe()
+        self.place = tempfile.TemporaryDirectory(prefix="hj")
+        self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        path = f"{self.place.name}/socket"
+        self.journal.bind(path)
+        if not taking:
+            fill(path)
+        here = f"from hafta.journal import journald\njournald.JournaldSink.__init__.__defaults__ = ({path!r},)\n"
+        info = os.fstat(writer)
+        environ["JOURNAL_STREAM"] = f"{info.st_dev}:{info.st_ino}"
+        super().__init__(here + program, *options, err=writer, **environ)
+        os.close(writer)
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        os.close(self.stream)
+        self.journal.close()
+        self.place.cleanup()
+
+    def entries(self) -> list[dict[str, str]]:
+        """Return what the journal has been sent since the last time."""
+        found = []
+        while select.select([self.journal], [], [], 0)[0]:
+            lines = self.journal.recv(1 << 16).decode().splitlines()
+            found.append(dict(line.split("=", 1) for line in lines if "=" in line))
+        return found
+
+    def wait_entry(self, event: str) -> dict[str, str]:
+        """Wait for an entry of this kind."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            select.select([self.journal], [], [], PATIENCE)
+            for entry in self.entries():
+                if entry.get("HAFTA_EVENT") == event:
+                    return entry
+        raise AssertionError(f"no entry {event}")
+
+
+def fill(path: str) -> None:
+    """Send to a socket that nobody reads until it takes no more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        try:
+            while True:
+                sender.sendto(b"x", path)
+        except BlockingIOError:
+            return
+
+
+def in_time(attempt: Callable[[], tuple[int, float]], limit: float = 0.1) -> None:
+    """Hold that an end comes with status 0 within the limit; a busy machine may be late, a service never."""
+    times = []
+    while len(times) < 5:
+        status, seconds = attempt()
+        assert status == 0
+        times.append(seconds)
+        if seconds < limit:
+            return
+    raise AssertionError(f"took {times} s")

@@ -1,0 +1,179 @@
+"""SIGTERM and SIGINT end a service at once, with 0, without a traceback, wherever it is."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from service_support import Child, body, in_time, sequence
+
+from hafta.service import Stop
+from hafta.service.signals import STOPPING, ignore, install
+
+MOMENTS = {
+    "in poll": body("service.ready(); fd, _ = os.pipe(); service.wait(fd)"),
+    "in sleep": body("service.ready(); service.sleep(600)"),
+    "in a sleep that nobody feeds": body("service.ready(); time.sleep(600)"),
+    "in a blocking read": body("service.ready(); fd, _ = os.pipe(); os.read(fd, 1)"),
+    "at work": body("service.ready()\nwhile True: service.progress()"),
+    "between sequences": sequence("return hafta.EXIT", ", pause=600"),
+    "sequence after sequence": sequence("return hafta.EXIT"),
+    "in a node": sequence("run.sleep(600)"),
+    "in a rollback": sequence("raise OSError('no')\n\n@work.rollback\ndef undo(run, checkpoint):\n    run.sleep(600)"),
+    "in a delay of its policy": sequence(
+        "raise OSError\n\n@work.policy\ndef judge(run, event):\n    return hafta.ROLL_BACK_CURRENT.after(600)"
+    ),
+    "in asyncio": sequence("return hafta.EXIT\n\n@feed.node\nasync def more(run): pass").replace(
+        "def work(run):", "async def work(run):\n    await run.sleep(600)", 1
+    ),
+    "in a task of asyncio": sequence("return hafta.EXIT").replace(
+        "def work(run):",
+        "async def work(run):\n    import asyncio\n    async def spin():\n        while True: await asyncio.sleep(0)\n"
+        "    task = asyncio.create_task(spin())\n    await run.sleep(600)",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("signum", STOPPING)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_ends_it_with_0_within_100_ms(moment: str, signum: int):
+    def attempt() -> tuple[int, float]:
+        with Child(MOMENTS[moment]) as child:
+            child.wait_told("READY=1")
+            status, seconds = child.stop(signum)
+            assert ["STOPPING=1", f"STATUS=stopping: {signal.Signals(signum).name}"] == child.drain()[-2:]
+            out, err = child.process.communicate()
+            assert "Traceback" not in out + err
+        return status, seconds
+
+    in_time(attempt)
+
+
+@pytest.mark.parametrize("signum", STOPPING)
+def test_a_signal_that_was_blocked_from_the_start_is_not_lost(signum: int):
+    program = body("service.ready()\nservice.sleep(600)").replace(
+        "import os, sys, time",
+        "import os, signal, sys, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, {2, 15})\n"
+        f"os.kill(os.getpid(), {int(signum)})",
+    )
+    with Child(program) as child:
+        assert child.finish() == (0, "", "")
+        assert "STOPPING=1" in child.told
+        assert "READY=1" not in child.told
+
+
+def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
+    """Before the service is there, SIGTERM has its default, which overlords take for a clean end, too."""
+    with Child(MOMENTS["in sleep"]) as child:
+        child.wait_told("READY=1")
+    for step in range(24):
+        with Child(MOMENTS["in sleep"]) as child:
+            try:
+                child.process.wait(step * 0.004)
+            except subprocess.TimeoutExpired:
+                status, _ = child.stop()
+            _, _, err = child.finish()
+        assert status in {0, -signal.SIGTERM}
+        assert err == ""
+
+
+def test_many_signals_are_one(tmp_path):
+    """As from a terminal whose overlord, too, passes the signal on."""
+    clean_up = f"""
+    try:
+        service.ready()
+        service.sleep(600)
+    finally:
+        time.sleep(0.05)
+        open({str(tmp_path / "cleaned")!r}, "w").close()
+    """
+    with Child(body(clean_up.replace("\n    ", "\n"))) as child:
+        child.wait_told("READY=1")
+        for signum in (*STOPPING, *STOPPING):
+            child.process.send_signal(signum)
+        assert child.finish() == (0, "", "")
+    assert (tmp_path / "cleaned").exists()
+
+
+@pytest.mark.parametrize("when", ["before the end", "after the end"])
+def test_a_signal_at_the_very_end_makes_no_difference(when: str):
+    kill = "os.kill(os.getpid(), 15)"
+    program = body(kill if when == "before the end" else "pass")
+    if when == "after the end":
+        program = program.replace("sys.exit(main(", "status = main(").replace(
+            "body))", f"body); {kill}; sys.exit(status)"
+        )
+    with Child(program) as child:
+        assert child.finish() == (0, "", "")
+
+
+def test_signals_between_the_work_and_the_end_are_never_a_traceback():
+    """A storm of them, at a service that begins and ends again and again."""
+    program = body("service.ready()").replace("sys.exit(main(", "for _ in range(500): assert 0 == main(")
+    program = program.replace("(0,)), body))", "(0,)), body)")
+    with Child(program) as child:
+        child.wait_told("READY=1")
+        while child.process.poll() is None:
+            child.process.send_signal(signal.SIGTERM)
+            child.drain()
+        assert child.finish() == (0, "", "")
+
+
+@pytest.fixture
+def dispositions():
+    before = {signum: signal.getsignal(signum) for signum in STOPPING}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
+@pytest.mark.usefixtures("dispositions")
+def test_stop_is_a_quiet_end_of_the_program_wherever_it_is_caught_late():
+    install()
+    with pytest.raises(Stop) as caught:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (caught.value.code, str(caught.value), caught.value.signum) == (0, "SIGTERM", signal.SIGTERM)
+    assert not isinstance(caught.value, Exception)
+    os.kill(os.getpid(), signal.SIGINT)  # it flies already
+
+
+@pytest.mark.usefixtures("dispositions")
+def test_ignoring_leaves_the_mask_as_it_was_and_lasts():
+    install()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    ignore()
+    assert before == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for signum in STOPPING:
+        os.kill(os.getpid(), signum)
+    assert [signal.getsignal(signum) for signum in STOPPING] == [signal.SIG_IGN] * 2
+
+
+@pytest.mark.usefixtures("dispositions")
+def test_installing_raises_for_what_came_before_if_it_was_blocked():
+    install()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    with pytest.raises(Stop):
+        install()
+    os.kill(os.getpid(), signal.SIGTERM)  # it flies
+
+
+def test_children_of_the_service_do_not_inherit_its_deafness():
+    """What cleans up after a stop may start programs: those can be stopped."""
+    report = f"""
+    try:
+        service.ready()
+        service.sleep(600)
+    finally:
+        import subprocess
+        asked = 'import signal; print(signal.getsignal(15) is signal.SIG_DFL)'
+        service.say(subprocess.run([{sys.executable!r}, '-c', asked], capture_output=True, text=True).stdout)
+    """
+    with Child(body(report.replace("\n    ", "\n"))) as child:
+        child.wait_told("READY=1")
+        child.process.terminate()
+        status, out, _ = child.finish()
+    assert (status, out.strip()) == (0, "True")
