@@ -114,8 +114,11 @@ class Runtime:
         """Say that the service is up. Nobody asks here."""
 
     def say(self, text: str) -> None:
-        """Say a line to the person at the terminal."""
-        print(text, flush=True)
+        """Say a line to the person at the terminal. One who has gone away is no failure of the work."""
+        try:
+            print(text, flush=True)
+        except OSError:
+            return
 
 
 _current: ContextVar[Runtime | None] = ContextVar("hafta.runtime", default=None)

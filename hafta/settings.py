@@ -194,7 +194,7 @@ def _tell(program: Program, word: str) -> None:
 
 
 def _print(text: str) -> None:
-    """Print on stdout. A reader that has gone is no error, and for any other there is one message, not a second at exit."""
+    """Print on stdout. A reader that has gone is no error; any other is told once, and not again at exit."""
     try:
         print(text, flush=True)
     except OSError as error:

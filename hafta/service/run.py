@@ -54,10 +54,10 @@ def run(
             service.ready()
         while True:
             _run_once(service, sequence, userdata)
+            service.progress()
             if values.once:
                 return
-            if pause:
-                service.sleep(pause)
+            service.sleep(pause)
 
     return main(program or program_of(sequence, settings=settings), body, argv, environ)
 

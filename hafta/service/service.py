@@ -10,6 +10,7 @@ import os
 import time
 
 from hafta.journal.choose import choose_sink
+from hafta.journal.entry import printable
 from hafta.journal.output import Output
 from hafta.journal.reporter import Reporter
 from hafta.runtime import Runtime
@@ -88,6 +89,14 @@ class Service(Runtime):
         """Tell the journal of an event. Never blocks, never raises."""
         self.reporter.report(event)
 
+    def stopped(self, why: str) -> None:
+        """Say that the service ends as it should; a person at the terminal knows."""
+        if self.in_journal:
+            from hafta.journal.events import ServiceStopped
+
+            self.report(ServiceStopped(self.name, why))
+        self.notifier.stopping(f"stopping: {why}")
+
     def fail(self, message: str, hint: str, status: int, *, told: bool = False) -> None:
         """Say why the service ends: two lines on stderr, or one entry of the journal, unless that was told already."""
         if told:
@@ -95,10 +104,18 @@ class Service(Runtime):
         elif self.in_journal:
             from hafta.journal.events import ServiceFailed
 
-            self.reporter.report(ServiceFailed(self.name, message, hint, status))
+            self.report(ServiceFailed(self.name, message, hint, status))
         else:
-            self._stderr.write(f"{self.name}: error: {message}" + (f"\n{self.name}: {hint}" if hint else ""))
+            lines = [f"error: {message}", hint] if hint else [f"error: {message}"]
+            self._stderr.write("\n".join([f"{self.name}: {' '.join(printable(line).split())}" for line in lines]))
         self.notifier.stopping(f"failed: {message}")
+
+    def print_trace(self, error: Exception) -> None:
+        """Show where an error came from, on stderr; what that does not take at once is lost."""
+        import traceback
+
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._stderr.write(line)
 
     def flush(self) -> None:
         """Send what the journal still owes: the process is about to end."""
@@ -109,6 +126,6 @@ class Service(Runtime):
         if self.in_journal:
             from hafta.journal.events import Said
 
-            self.reporter.report(Said(text))
+            self.report(Said(text))
         else:
-            self._stdout.write(text)
+            self._stdout.write(printable(text))
