@@ -33,6 +33,8 @@ async def drive(conductor: Conductor) -> None:
 
 
 async def _run_normal(conductor: Conductor) -> None:
+    if conductor.released != conductor.machine.failed:
+        conductor.release()
     node = conductor.machine.node
     timer = asyncio.timeout(node.timeout)
     try:

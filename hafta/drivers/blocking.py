@@ -33,6 +33,8 @@ def drive(conductor: Conductor) -> None:
 
 def _run_normal(conductor: Conductor) -> None:
     """Run a normal function; and further ones while they are plain and go well, or are rolled back in place."""
+    if conductor.released != conductor.machine.failed:
+        conductor.release()
     if conductor.probe is not None or not conductor.machine.node.plain:
         _run_judged(conductor)
         return
@@ -47,6 +49,11 @@ def _run_normal(conductor: Conductor) -> None:
                 _roll_back(conductor)
             if machine.phase is not _NORMAL:
                 return
+            if error.__context__ is None and error.__cause__ is None and not isinstance(error, ExceptionGroup):
+                error.__traceback__ = None  # as release() does
+                conductor.released = machine.failed
+            else:
+                conductor.release()
             node = machine.node
         else:
             if answer.__class__ is not node_class:

@@ -5,7 +5,10 @@ The drivers themselves (blocking.py, aio.py) are loops over the machine's phases
 
 from __future__ import annotations
 
+import sys
+
 from hafta.drivers.probe import Step
+from hafta.drivers.release import let_go
 from hafta.drivers.run import ENDED, Run
 from hafta.engine.machine import Machine, Phase
 from hafta.engine.words import Kind, describe
@@ -48,6 +51,8 @@ class Conductor:
         self._sequence = sequence.name
         self._started = runtime.now()
         self.rollback: _Rollback | None = None  # until it is reported
+        self.released = 0  # failures of which the frames have been let go
+        self._handled = sys.exception()
 
     def entering(self, node: Node) -> None:
         """Prepare a normal function that has a timeout, a policy that may ask for times, or a probe."""
@@ -72,7 +77,6 @@ class Conductor:
         self._end_time()
         if isinstance(error, IllegalMove):
             raise error  # a mistake in the program is not rolled back
-        _forget_frames(self.machine.reason)
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
         if self.rollback is not None:
             self.rollback.ended(self.machine, self._now())
@@ -84,9 +88,6 @@ class Conductor:
             self.failed(error)
             machine.decide_by_default()
             return
-        before = machine.reason
-        if isinstance(before, BaseException):
-            before.__traceback__ = None  # as in _forget_frames
         machine.retreat(error, self._now())
 
     def ended(self, answer: Any) -> None:
@@ -111,6 +112,16 @@ class Conductor:
     def _end_time(self) -> None:
         """Stop the clock of the node: neither its policy, nor its rollback function, nor the next node is timed by it."""
         self.run._deadline = None  # noqa: SLF001 - the driver's own
+
+    def release(self) -> None:
+        """Let go of the frames of what has failed since the last time: another attempt begins."""
+        machine = self.machine
+        number, self.released = machine.failed - self.released, machine.failed
+        if number == 1:
+            let_go(machine.newest_reason, self._handled)
+        else:
+            for failure in machine.history[-number:]:
+                let_go(failure.reason, self._handled)
 
     def take_delay(self) -> float:
         """Return the seconds that the verdict wants waited, once."""
@@ -209,12 +220,6 @@ def _code(function: Any) -> tuple[str, int, str] | None:
     """Return where a node function stands: CODE_FILE, CODE_LINE and CODE_FUNC of the journal."""
     code = getattr(function, "__code__", None)
     return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
-
-
-def _forget_frames(reason: object) -> None:
-    """Drop the frames of a failure that a newer one follows: they keep open files and sockets alive."""
-    if isinstance(reason, BaseException):
-        reason.__traceback__ = None
 
 
 def _refuse_coroutine(node: Node, answer: Any) -> None:

@@ -1,0 +1,163 @@
+"""What a failed attempt held in its local variables is free before the next attempt begins."""
+
+import socket
+import weakref
+
+import pytest
+
+import hafta
+from hafta.runtime import Runtime
+from hafta.testing import FakeRuntime
+
+
+class Held:
+    """Something that is in use as long as anybody refers to it."""
+
+
+def raised(run, held):
+    raise OSError(5, "broken")
+
+
+def raised_from(run, held):
+    try:
+        raised(run, held)
+    except OSError as error:
+        raise ValueError("worse") from error
+
+
+def raised_while_handling(run, held):
+    try:
+        raised(run, held)
+    except OSError:
+        raise ValueError("worse")  # noqa: B904 - what people write
+
+
+def reported(run, held):
+    try:
+        raised(run, held)
+    except OSError as error:
+        return run.fail(error)
+
+
+def raised_in_a_group(run, held):
+    try:
+        raised(run, held)
+    except OSError as error:
+        raise ExceptionGroup("several", [error]) from None
+
+
+inner = hafta.Sequence("inner")
+
+
+@inner.node
+def deep(run):
+    raised(run, run.data)
+
+
+def failed_within(run, held):
+    run.call(inner, held)
+
+
+WAYS = [raised, raised_from, raised_while_handling, reported, raised_in_a_group, failed_within]
+
+
+def failing_three_times(way, alive):
+    """A sequence whose node notes, at each attempt, how many of the earlier attempts' objects are still alive."""
+    sequence = hafta.Sequence("holder")
+    made = []
+
+    @sequence.node
+    def work(run):
+        alive.append(sum(ref() is not None for ref in made))
+        held = Held()
+        made.append(weakref.ref(held))
+        return hafta.EXIT if len(made) > 3 else way(run, held)
+
+    return sequence
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_frames_of_an_attempt_are_gone_before_the_next_one(way):
+    alive = []
+    assert failing_three_times(way, alive).call(runtime=Runtime(quiet=True))
+    assert alive == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("way", WAYS[:-1])
+def test_the_frames_of_an_attempt_are_gone_before_the_next_one_in_asyncio(way):
+    alive = []
+    runtime = FakeRuntime()
+    assert runtime.run_async(failing_three_times(way, alive).call_async(runtime=runtime))
+    assert alive == [0, 0, 0, 0]
+
+
+def test_a_node_may_bind_the_address_again_that_its_failed_attempt_had_bound():
+    sequence = hafta.Sequence("bind")
+
+    @sequence.node
+    def work(run):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"\0hafta-frames-test-{id(sequence)}")
+        listener.listen()
+        if run.attempt == 0:
+            raise ConnectionError("no peer")
+        listener.close()
+        return hafta.EXIT
+
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        result = sequence.call(runtime=Runtime(quiet=True))
+    assert [type(failure.reason) for failure in result.history] == [ConnectionError]
+
+
+def test_frames_of_rollback_functions_that_fail_while_unwinding_are_let_go():
+    sequence = hafta.Sequence("climb")
+    made, alive = [], []
+
+    @sequence.node
+    def base(run):
+        alive.append(sum(ref() is not None for ref in made))
+        return top if len(alive) < 3 else hafta.EXIT
+
+    @sequence.node
+    def top(run):
+        return run.fail("no")
+
+    @top.policy
+    def _(run, event):
+        return hafta.ROLL_BACK_PREVIOUS
+
+    @top.rollback
+    def _(run, checkpoint):
+        held = Held()
+        made.append(weakref.ref(held))
+        raised(run, held)
+
+    assert sequence.call(runtime=Runtime(quiet=True))
+    assert (len(made), alive) == (2, [0, 0, 0])
+
+
+def test_the_failure_that_a_sequence_ends_with_keeps_its_traceback():
+    sequence = hafta.Sequence("end")
+
+    @sequence.node
+    def work(run):
+        raised(run, None)
+
+    result = sequence.call(runtime=Runtime(quiet=True))
+    frames, trace = [], result.reason.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    assert frames[-2:] == ["work", "raised"]
+    assert [failure.reason.__traceback__ is None for failure in result.history] == [True] * 4 + [False]
+
+
+def test_an_exception_that_the_caller_is_handling_keeps_its_traceback():
+    alive, mine = [], []
+    try:
+        raised(None, None)
+    except OSError as error:
+        failing_three_times(raised, alive).call(runtime=Runtime(quiet=True))
+        mine.append(error)
+    assert mine[0].__traceback__ is not None
+    assert alive == [0, 0, 0, 0]
