@@ -34,6 +34,7 @@ SCENARIOS = {
     "resume": (5, 3, 4096, 0, 9),
     "resume-durable": (3, 1, 4096, 1, 9),
     "large": (4, 2, 8192, 1, 9),
+    "mend": (3, 2, 4096, 0, 9),  # a slot is damaged: a second fault during the recovery from a first one
 }
 
 
@@ -47,6 +48,8 @@ class Scene:
         os.makedirs(self.path, mode=0o700)
         if self.before:
             self.run(self.before)
+        if scenario == "mend":
+            workload.damage_oldest_slot(f"{self.path}/d/hafta-s.checkpoint")
 
     def copy(self, name: str) -> Scene:
         scene = Scene.__new__(Scene)
@@ -119,7 +122,7 @@ def test_a_kill_before_any_system_call_loses_nothing(scenario, tmp_path, tell):
     tell(all_of(hurt, calls_of(scene)), "SIGKILL before a system call")
 
 
-@pytest.mark.parametrize("scenario", ["create", "resume-durable"])
+@pytest.mark.parametrize("scenario", ["create", "resume-durable", "mend"])
 @pytest.mark.parametrize("how", ["once", "for ever after"])
 def test_an_error_from_any_system_call_is_clear_and_loses_nothing(scenario, how, tmp_path, tell, long):
     scene = Scene(tmp_path / "scene", scenario)

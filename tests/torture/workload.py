@@ -7,7 +7,6 @@ take that back, and telling costs no system call that could be counted as one of
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 import zlib
 
@@ -82,6 +81,10 @@ def _slot(data: bytes) -> tuple[int, bytes, bytes] | None:
     return int.from_bytes(data[tail : tail + 8], "little"), data[40:tail], data[tail + 12 : end]
 
 
-def unlinked_leftovers(directory: str) -> list[str]:
-    """Return temporary files that nobody removed."""
-    return [name for name in os.listdir(directory) if name.endswith(".new")]
+def damage_oldest_slot(path: str) -> None:
+    """Break the record of the smallest number, in a file of small slots."""
+    with open(path, "r+b") as file:
+        data = file.read()
+        numbers = {slot[0]: n for n in range(3) if (slot := _slot(data[4096 * (n + 1) : 4096 * (n + 2)]))}
+        file.seek(4096 * (numbers[min(numbers)] + 1) + 44)
+        file.write(b"damage")
