@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from hafta import exits
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hafta.stores.codec import Level
+
 
 class HaftaError(Exception):
     """Base of every error that HAFTA raises on purpose.
@@ -73,3 +77,25 @@ _STORE_STATUS = {
     "forked": exits.FAILED,
     "busy": exits.FAILED,
 }  # all others: SYSTEM
+
+
+class Orphaned(HaftaError):
+    """The record of a call was written by another version of the program; `level` is what it says."""
+
+    status = exits.FAILED
+
+    def __init__(self, sequence: str, level: Level, version: str, missing: list[str]) -> None:
+        what = [f"it was in node {level.node} of version {level.version or '(none)'}"]
+        if level.sequence != sequence:
+            what.append(f"it is of sequence {level.sequence}")
+        if level.version != version:
+            what.append(f"this is version {version or '(none)'}")
+        if missing:
+            what.append(f"there is no node {', '.join(missing)} any more")
+        hint = (
+            "go back to the old version and let it finish; or decide with @sequence.orphaned;"
+            " or look at the record and discard it: hafta checkpoints"
+        )
+        super().__init__(f"sequence {sequence} cannot resume: {'; '.join(what)}", hint)
+        self.level = level
+        self.missing = missing

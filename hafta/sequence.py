@@ -10,12 +10,18 @@ from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Self, overload
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from typing import Any, Self, TypeVar, overload
 
-    from hafta.engine.words import Verdict
+    from hafta.drivers.call import Durability
+    from hafta.drivers.ledger import OnError
+    from hafta.drivers.run import Run
+    from hafta.engine.words import PolicyEvent, Verdict
     from hafta.result import Result
     from hafta.runtime import Runtime
+    from hafta.stores.protocol import Store
+
+    F = TypeVar("F", bound=Callable[..., Verdict])
 
 #: The flag of a code object that `async def` sets (inspect.CO_COROUTINE, without importing inspect).
 _CO_COROUTINE = 0x80
@@ -35,10 +41,16 @@ class Sequence:
     Sequences are independent and hold nothing of a call, so that one object may be called by many threads and tasks.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, version: str = "") -> None:
+        """Make a sequence without nodes.
+
+        `version` is compared when a durable call resumes: give a new one when the same nodes mean something else.
+        """
         if not name or not name.isprintable():
             raise ValueError(f"a sequence needs a printable name, not {name!r}")
         self.name = name
+        self.version = version
+        self.orphaned_function: Callable[[Run, PolicyEvent], Verdict] | None = None
         self.nodes: dict[str, Node] = {}
         #: Everything that may name a node: itself, its name, its number.
         self.targets: dict[Any, Node | Verdict] = {EXIT: EXIT, 0: EXIT}
@@ -98,46 +110,91 @@ class Sequence:
 
         return declare if function is None else declare(function)
 
-    def call(self, data: Any = None, *, start: object = None, runtime: Runtime | None = None) -> Result:
+    def orphaned(self, decide: F) -> F:
+        """Make this the function that is asked when a record was written by another version of the program.
+
+        `def decide(run, event)`, the event being of kind ORPHANED, its reason an Orphaned that says what was recorded.
+        It answers proceed(node), EXIT, FAIL_SEQUENCE or PANIC. Without one, the call raises Orphaned.
+        """
+        self.orphaned_function = decide
+        return decide
+
+    def call(
+        self,
+        data: Any = None,
+        *,
+        start: object = None,
+        runtime: Runtime | None = None,
+        store: Store | None = None,
+        instance: str = "",
+        level: str = "process",
+        on_store_error: str | OnError = "fail",
+    ) -> Result:
         """Run the sequence to its end and say how that was. `data` is the userdata: `run.data` in every function.
 
-        A sequence with asynchronous functions is run in an event loop of its own. Raises IllegalMove for a mistake in
-        the program; a failure is no exception but a Result that is false.
+        With a store (hafta.stores.FileStore) the call is durable: it resumes what a dead process of the same sequence
+        and instance had begun. `level` says what a checkpoint survives, a death of the "process" or a "power" cut;
+        `on_store_error` is "fail", "go on" or a function that is given the StoreError and returns whether to go on
+        (docs/durable.md).
+
+        A sequence with asynchronous functions is run in an event loop of its own. A failure is no exception but a
+        Result that is false. Raises IllegalMove for a mistake in the program, StoreError, and Orphaned.
         """
-        from hafta import runtime as world
-        from hafta.drivers.blocking import drive
-        from hafta.drivers.conductor import Conductor
+        durability = _durability(store, instance, level, on_store_error)
+        return self._call(data, start, runtime, durability, None)
+
+    async def call_async(
+        self,
+        data: Any = None,
+        *,
+        start: object = None,
+        runtime: Runtime | None = None,
+        store: Store | None = None,
+        instance: str = "",
+        level: str = "process",
+        on_store_error: str | OnError = "fail",
+    ) -> Result:
+        """Run the sequence in this event loop: what is `async def` is awaited, plain functions work, too."""
+        durability = _durability(store, instance, level, on_store_error)
+        return await self._call_async(data, start, runtime, durability, None)
+
+    def call_within(self, run: Run, data: Any, *, start: object = None) -> Result:
+        """Run the sequence inside of a node of another: what `run.call` does."""
+        return self._call(data, start, run.runtime, None, run)
+
+    async def call_async_within(self, run: Run, data: Any, *, start: object = None) -> Result:
+        """Run the sequence inside of a node of another: what `await run.call` does."""
+        return await self._call_async(data, start, run.runtime, None, run)
+
+    def _call(
+        self, data: Any, start: object, runtime: Runtime | None, durability: Durability | None, outer: Run | None
+    ) -> Result:
+        from hafta.drivers.blocking import drive, take_up
+        from hafta.drivers.call import Call
 
         if self.is_async:
-            return self._call_in_a_loop(data, start, runtime)
-        runtime = runtime or world.current()
-        conductor = Conductor(self, runtime, data, start=self._start(start))
-        token = world.enter(runtime)
-        runtime.describers.append(conductor.describe)
-        try:
-            drive(conductor)
-        finally:
-            runtime.describers.remove(conductor.describe)
-            world.leave(token)
-        return conductor.result()
+            return _in_a_loop(self, self._call_async(data, start, runtime, durability, outer))
+        call = Call(self, data, start=self._start(start), runtime=runtime, durability=durability, outer=outer)
+        with call as conductor:
+            if take_up(conductor, call.take_up):
+                conductor.taken_up_all()
+                drive(conductor)
+            return conductor.result()
 
-    async def call_async(self, data: Any = None, *, start: object = None, runtime: Runtime | None = None) -> Result:
-        """Run the sequence in this event loop: what is `async def` is awaited, plain functions work, too."""
-        from hafta import runtime as world
-        from hafta.drivers.aio import drive
-        from hafta.drivers.conductor import Conductor
+    async def _call_async(
+        self, data: Any, start: object, runtime: Runtime | None, durability: Durability | None, outer: Run | None
+    ) -> Result:
+        from hafta.drivers.aio import drive, take_up
+        from hafta.drivers.call import Call
         from hafta.drivers.run import AsyncRun
 
-        runtime = runtime or world.current()
-        conductor = Conductor(self, runtime, data, start=self._start(start), run_class=AsyncRun)
-        token = world.enter(runtime)
-        runtime.describers.append(conductor.describe)
-        try:
-            await drive(conductor)
-        finally:
-            runtime.describers.remove(conductor.describe)
-            world.leave(token)
-        return conductor.result()
+        start = self._start(start)
+        call = Call(self, data, start=start, runtime=runtime, durability=durability, outer=outer, run_class=AsyncRun)
+        with call as conductor:
+            if await take_up(conductor, call.take_up):
+                conductor.taken_up_all()
+                await drive(conductor)
+            return conductor.result()
 
     @property
     def is_async(self) -> bool:
@@ -170,15 +227,6 @@ class Sequence:
             raise IllegalMove(f"sequence {self.name} has no node", "declare one with @sequence.node, before close()")
         return next(iter(self.nodes.values()))
 
-    def _call_in_a_loop(self, data: Any, start: object, runtime: Runtime | None) -> Result:
-        import asyncio
-
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.call_async(data, start=start, runtime=runtime))
-        raise IllegalMove(f"sequence {self.name} is asynchronous", "await sequence.call_async(), or run.call()")
-
     def _add_numbered(self, number: int, functions: Mapping[Function, Callable[..., Any]]) -> None:
         normal = functions[Function.NORMAL]
         name = number.name.lower() if isinstance(number, Enum) else normal.__name__
@@ -194,6 +242,30 @@ class Sequence:
         node.home = self.targets
         self.targets[node.name] = self.targets[node] = node
         return node
+
+
+def _in_a_loop(sequence: Sequence, call: Coroutine[Any, Any, Result]) -> Result:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call)
+    call.close()
+    raise IllegalMove(f"sequence {sequence.name} is asynchronous", "await sequence.call_async(), or run.call()")
+
+
+def _durability(store: Store | None, instance: str, level: str, on_store_error: str | OnError) -> Durability | None:
+    if level not in {"process", "power"}:
+        raise ValueError(f'the level of a durable call is "process" or "power", not {level!r}')
+    if on_store_error not in {"fail", "go on"} and not callable(on_store_error):
+        raise ValueError(f'on_store_error is "fail", "go on" or a function, not {on_store_error!r}')
+    if store is None:
+        return None
+    from hafta.drivers.call import Durability
+
+    on_error = on_store_error if callable(on_store_error) else lambda _error: on_store_error == "go on"
+    return Durability(store, instance, level == "power", on_error)
 
 
 def _is_async(function: object) -> bool:

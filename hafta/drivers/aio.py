@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hafta.drivers.conductor import Conductor
+    from hafta.engine.node import Node
 
 
 async def drive(conductor: Conductor) -> None:
@@ -27,9 +28,19 @@ async def drive(conductor: Conductor) -> None:
             await _roll_back(conductor)
         elif phase is Phase.UNWOUND:
             machine.go_on()
-            conductor.settle()
+            conductor.moved()
         else:
             return
+
+
+async def take_up(conductor: Conductor, nodes: list[Node]) -> bool:
+    """Run these nodes again, each until it succeeds; False if one has failed, which ends the call."""
+    for node in nodes:
+        inner = conductor.taking_up(node)
+        await drive(inner)
+        if not conductor.taken_up(node, inner):
+            return False
+    return True
 
 
 async def _run_normal(conductor: Conductor) -> None:

@@ -26,7 +26,7 @@ def drive(conductor: Conductor) -> None:
             _roll_back(conductor)
         elif phase is _UNWOUND:
             machine.go_on()
-            conductor.settle()
+            conductor.moved()
         else:
             return
 
@@ -35,7 +35,7 @@ def _run_normal(conductor: Conductor) -> None:
     """Run a normal function; and further ones while they are plain and go well, or are rolled back in place."""
     if conductor.released != conductor.machine.failed:
         conductor.release()
-    if conductor.probe is not None or not conductor.machine.node.plain:
+    if conductor.careful or not conductor.machine.node.plain:
         _run_judged(conductor)
         return
     machine, run, advance, node_class = conductor.machine, conductor.run, conductor.machine.advance, Node
@@ -64,7 +64,7 @@ def _run_normal(conductor: Conductor) -> None:
 
 
 def _run_judged(conductor: Conductor) -> None:
-    """Run a normal function that has a timeout, or a policy or a probe that is to be asked or told."""
+    """Run a normal function that has a timeout, or a policy, a probe or a ledger that is to be asked or told."""
     node = conductor.machine.node
     try:
         conductor.entering(node)
@@ -103,3 +103,13 @@ def _roll_back(conductor: Conductor) -> None:
         machine.advance(node)
     else:
         conductor.ended(answer)
+
+
+def take_up(conductor: Conductor, nodes: list[Node]) -> bool:
+    """Run these nodes again, each until it succeeds; False if one has failed, which ends the call."""
+    for node in nodes:
+        inner = conductor.taking_up(node)
+        drive(inner)
+        if not conductor.taken_up(node, inner):
+            return False
+    return True

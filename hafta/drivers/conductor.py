@@ -17,12 +17,13 @@ from hafta.result import Result, SequenceFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
+    from hafta.drivers.ledger import Ledger
     from hafta.drivers.probe import Probe
     from hafta.engine.node import Node
-    from hafta.engine.words import PolicyEvent
+    from hafta.engine.words import PolicyEvent, Verdict
     from hafta.journal.events import RollbackFailed, RolledBack
     from hafta.runtime import Runtime
     from hafta.sequence import Sequence
@@ -39,14 +40,21 @@ class Conductor:
     """One call in progress."""
 
     def __init__(
-        self, sequence: Sequence, runtime: Runtime, data: Any, *, start: object, run_class: type[Run] = Run
+        self,
+        sequence: Sequence,
+        runtime: Runtime,
+        data: Any,
+        run_class: type[Run] = Run,
+        targets: Mapping[Any, Node | Verdict] | None = None,
     ) -> None:
-        self.machine = Machine(sequence.targets)
-        self.machine.start(start)
+        self.machine = Machine(sequence.targets if targets is None else targets)
         self.runtime = runtime
+        self.sequence = sequence
+        self.ledger: Ledger | None = None
         self._now = runtime.now
         self.run = run_class(sequence, self.machine, runtime, data)
         self.probe: Probe | None = runtime.probe
+        self.careful = runtime.probe is not None  # whether somebody is to be told of every step
         self.unobserved = runtime.quiet and runtime.probe is None
         self._sequence = sequence.name
         self._started = runtime.now()
@@ -54,14 +62,23 @@ class Conductor:
         self.released = 0  # failures of which the frames have been let go
         self._handled = sys.exception()
 
+    def record_with(self, ledger: Ledger, instance: str = "") -> None:
+        """Record every step from now on."""
+        self.ledger = ledger
+        ledger.instance = instance
+        self.careful, self.unobserved = True, False
+        self.run.record_with(ledger)
+
     def entering(self, node: Node) -> None:
-        """Prepare a normal function that has a timeout, a policy that may ask for times, or a probe."""
+        """Prepare a normal function that has a timeout, a policy that may ask for times, a probe or a ledger."""
         now = self._now()
         if not self.machine.attempt:
             self.machine.since = now
         self.run._deadline = None if node.timeout is None else now + node.timeout  # noqa: SLF001 - the driver's own
         if self.probe is not None:
             self.probe.entering(self._sequence, node.name, "normal")
+        if self.ledger is not None:
+            self.ledger.running()
 
     def rolling_back(self) -> Callable[[Run, int], Any]:
         """Note that a rollback begins; return its function."""
@@ -70,13 +87,15 @@ class Conductor:
             self.rollback = _Rollback(machine, self._now())
         if self.probe is not None:
             self.probe.entering(self._sequence, machine.node.name, "rollback")
+        if self.ledger is not None:
+            self.ledger.undoing()
         return machine.node.rollback_function or stand_in
 
     def failed(self, error: Exception) -> None:
         """End the function with the exception that escaped it."""
         self._end_time()
-        if isinstance(error, IllegalMove):
-            raise error  # a mistake in the program is not rolled back
+        if isinstance(error, IllegalMove) or (self.ledger is not None and error is self.ledger.book.fatal):
+            raise error  # a mistake in the program is not rolled back, nor what cannot be recorded
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
         if self.rollback is not None:
             self.rollback.ended(self.machine, self._now())
@@ -103,6 +122,8 @@ class Conductor:
         elif answer is None:
             hint = "return the next node, EXIT, or run.fail(reason)"
             raise IllegalMove(f"node {machine.node} of sequence {self._sequence} returned nothing", hint)
+        elif phase is Phase.NORMAL and self.ledger is not None and self.ledger.pending:
+            machine.fail(self.ledger.left_out(), self._now())
         else:
             _refuse_coroutine(machine.node, answer)
             machine.succeed(answer)
@@ -110,7 +131,7 @@ class Conductor:
             self.rollback.ended(machine, self._now())
 
     def _end_time(self) -> None:
-        """Stop the clock of the node: neither its policy, nor its rollback function, nor the next node is timed by it."""
+        """Stop the clock of the node: its policy, its rollback function and the next node are not timed by it."""
         self.run._deadline = None  # noqa: SLF001 - the driver's own
 
     def release(self) -> None:
@@ -143,6 +164,12 @@ class Conductor:
         """Tell the probe what followed, and the journal of the rollback that this was about."""
         if asked is not None and self.probe is not None:
             self.probe.step(asked.replace(next=self._next()))
+        self.moved()
+
+    def moved(self) -> None:
+        """Record and report, now that it is known where control goes."""
+        if self.ledger is not None:
+            self.ledger.between()
         self.settle()
 
     def settle(self) -> None:
@@ -150,6 +177,34 @@ class Conductor:
         rollback, self.rollback = self.rollback, None
         if rollback is not None:
             self.runtime.report(rollback.event(self._sequence, self._next()))
+
+    def taking_up(self, node: Node) -> Conductor:
+        """Return the conductor of this node alone, which ends when the node has succeeded."""
+        from hafta.drivers.resume import only
+
+        inner = Conductor(self.sequence, self.runtime, None, targets=only(node, self.sequence))
+        inner.run = self.run
+        self.run.follow(inner.machine)
+        inner.machine.start(node)
+        return inner
+
+    def taken_up(self, node: Node, inner: Conductor) -> bool:
+        """Go on after a node that was taken up; False if it failed: that is how the call ends, the record stays."""
+        from hafta.drivers.resume import taken_up
+
+        self.run.follow(self.machine)
+        if inner.machine.phase is Phase.DONE:
+            taken_up(self, node, inner.machine)
+            return True
+        self.machine = inner.machine
+        if self.ledger is not None:
+            self.ledger.keep = True
+        return False
+
+    def taken_up_all(self) -> None:
+        """Record again: the nodes are taken up, and what was interrupted is dealt with now."""
+        if self.ledger is not None:
+            self.ledger.silent = False
 
     def result(self) -> Result:
         """Return how the call ended. Reports a failure; panics if that was the verdict."""

@@ -6,8 +6,10 @@ from hafta.errors import NodeTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from hafta.drivers.ledger import Ledger
     from hafta.engine.machine import Machine
     from hafta.engine.node import Node
     from hafta.engine.words import Verdict
@@ -26,7 +28,7 @@ ENDED = _Ended()
 class Run:
     """One call of a sequence, as its functions see it. `data` is the caller's userdata."""
 
-    __slots__ = ("_deadline", "_machine", "_progress", "data", "runtime", "sequence")
+    __slots__ = ("_deadline", "_machine", "_progress", "_record", "data", "ledger", "runtime", "sequence")
 
     def __init__(self, sequence: Sequence, machine: Machine, runtime: Runtime, data: Any) -> None:
         self.sequence = sequence
@@ -35,6 +37,17 @@ class Run:
         self._machine = machine
         self._progress = runtime.progress
         self._deadline: float | None = None
+        self.ledger: Ledger | None = None  # of a durable call
+        self._record: Callable[[int, dict[str, Any], bool], None] | None = None
+
+    def record_with(self, ledger: Ledger) -> None:
+        """Record checkpoints from now on."""
+        self.ledger = ledger
+        self._record = ledger.checkpoint
+
+    def follow(self, machine: Machine) -> None:
+        """Stand for this machine from now on: a node is being taken up, or has been."""
+        self._machine = machine
 
     @property
     def node(self) -> Node:
@@ -56,18 +69,27 @@ class Run:
         """What the checkpoints of this visit of the node have recorded: a copy."""
         return dict(self._machine.state or ())
 
-    def checkpoint(self, value: int, **state: Any) -> None:
+    @property
+    def recorded(self) -> int:
+        """The last checkpoint set in this visit of the node, also by a process that died in it; 0 if none was."""
+        return self._machine.checkpoint
+
+    def checkpoint(self, value: int, *, sync: bool = False, **state: Any) -> None:
         """Record how far inside the node we are: the last value set is handed to the rollback function.
 
         `state` are small values recorded with it; those of earlier checkpoints of this visit stay. Feeds the watchdog.
-        Raises TypeError if the value is no integer.
+        In a durable call it survives the process when this returns; with `sync`, or at the level "power", the machine.
+        Raises TypeError if the value is no integer, StoreError if it cannot be recorded.
         """
         if not isinstance(value, int):
             raise TypeError(f"a checkpoint is a small integer, best of an IntEnum, not {value!r}")
         machine = self._machine
         machine.checkpoint = value
         if state:
-            machine.state = {**(machine.state or {}), **state}
+            machine.state = {**machine.state, **state} if machine.state else state
+        record = self._record
+        if record is not None:
+            record(value, machine.state or {}, sync)
         self._progress()
 
     def success(self, to: Node | Verdict | str | int) -> Any:
@@ -103,7 +125,7 @@ class Run:
 
     def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:
         """Call another sequence from this node. Its failure is this node's: raises SequenceFailed."""
-        return inner.call(data, start=start, runtime=self.runtime).check()
+        return inner.call_within(self, data, start=start).check()
 
     def say(self, text: str) -> None:
         """Say a line: to the terminal when started by hand, to the journal under systemd."""
@@ -154,7 +176,7 @@ class AsyncRun(Run):
 
     async def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:  # type: ignore[override]
         """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails."""
-        return (await inner.call_async(data, start=start, runtime=self.runtime)).check()
+        return (await inner.call_async_within(self, data, start=start)).check()
 
 
 def took_too_long(node: Node) -> NodeTimeout:

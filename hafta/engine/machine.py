@@ -30,6 +30,8 @@ Theory of operation
 11. An illegal move raises IllegalMove and leaves everything as it was: a function that ends twice, a node that is not
     one of the sequence, a verdict that is none or not one for this event, a move after the end.
 
+Beginning where a process died is in place.py (rules 12 to 15).
+
 Invariant: after any moves, legal or not, each node stands on the stack at most once, the current one not at all, and
 every attempt that failed has had its rollback function run exactly once before another attempt of that node begins.
 
@@ -93,13 +95,14 @@ class Machine:
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_failures", "_row", "_targets", "_then", "attempt", "checkpoint", "delay", "failed", "failing", "kind", "node",
-        "phase", "reason", "since", "stack", "state", "to",
+        "_failures", "_row", "_targets", "_then", "_undoing", "attempt", "checkpoint", "delay", "failed", "failing",
+        "kind", "node", "phase", "reason", "since", "stack", "state", "to",
     )  # fmt: skip
 
     def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
         self._targets = targets
         self._then: Verdict = EXIT  # what follows the unwinding
+        self._undoing = False  # whether a process died in the rollback function of the current node
         self.phase = Phase.IDLE
         self.node: Node = None  # type: ignore[assignment]  # there is one in every phase but IDLE
         self.stack: dict[Node, tuple[int, dict[str, Any] | None]] = {}  # visited nodes, the newest last
@@ -122,6 +125,29 @@ class Machine:
         if self.phase is not Phase.IDLE or isinstance(target, Verdict):
             raise IllegalMove(f"cannot start at {at}: the sequence {self.phase.value}", "make another call")
         self._enter(target)
+
+    def restore(self, node: Node, attempt: int, checkpoint: int, state: dict[str, Any] | None) -> None:
+        """Take over what a process that died had recorded of its current node (see place.py)."""
+        self.node, self.attempt, self.checkpoint, self.state = node, attempt, checkpoint, state
+        self._row = -1  # the count came with it: it ends as if its failures had been here
+
+    def interrupt(self, reason: object, at: float, *, undoing: bool) -> None:
+        """Ask the policy about the death of a process; `undoing` if that was in a rollback function."""
+        self.kind = Kind.INTERRUPTED
+        self._undoing = undoing
+        self.failing = self._record(self.kind, reason, at)
+        self.reason = reason
+        self.phase = _ASK
+
+    def unwind_again(self, then: Verdict, *, given_up: bool) -> None:
+        """Go on with an unwinding that a death interrupted: run the rollback function again, or leave it as failed."""
+        self._then = self._checked(then)
+        self.phase = Phase.UNWOUND if given_up else _UNWIND
+
+    @property
+    def then(self) -> Verdict:
+        """In UNWIND, what follows."""
+        return self._then
 
     def advance(self, to: Node) -> None:
         """Do what succeed(to) and decide_by_default() do, for a node without a policy function: the fast path."""
@@ -207,12 +233,14 @@ class Machine:
         if self.kind is _NORMAL_SUCCESS and act not in _ACCEPTING:
             self._refuse(at)
         if act is Act.ROLL_BACK_CURRENT:
+            self._undoing = False
             self.phase = _ROLLBACK
         elif act is Act.PANIC:
             self.phase = Phase.PANICKED
         elif self.kind is _NORMAL_SUCCESS and act in _ACCEPTING:
             self._accept(checked)
-        elif self.kind is _ROLLBACK_SUCCESS or self.kind is _ROLLBACK_FAIL:
+        elif self.kind is _ROLLBACK_SUCCESS or self.kind is _ROLLBACK_FAIL or self._undoing:
+            self._undoing = False
             self._carry_out(checked)
         else:
             self._unwind(checked)
@@ -226,6 +254,7 @@ class Machine:
             self.stack[self.node] = (self.checkpoint, self.state)
         elif kind is not _ROLLBACK_SUCCESS:
             if default_verdict(kind, self.attempt) is ROLL_BACK_CURRENT:
+                self._undoing = False
                 self.phase = _ROLLBACK
             else:
                 self.decide(ROLL_BACK_PREVIOUS)

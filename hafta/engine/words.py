@@ -21,6 +21,7 @@ class Kind(Enum):
     ROLLBACK_SUCCESS = "rollback success"
     ROLLBACK_FAIL = "rollback fail"
     INTERRUPTED = "interrupted"
+    ORPHANED = "orphaned"
 
 
 class Act(Enum):
