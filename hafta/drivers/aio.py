@@ -9,6 +9,7 @@ from hafta.engine.machine import Phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from hafta.drivers.conductor import Conductor
@@ -51,7 +52,7 @@ async def _run_normal(conductor: Conductor) -> None:
     try:
         conductor.entering(node)
         async with timer:
-            answer = await _resolve(node.normal_function(conductor.run))
+            answer = await _run(conductor, node.normal_function)
     except TimeoutError as error:
         conductor.failed(took_too_long(node) if timer.expired() else error)
     except Exception as error:
@@ -68,7 +69,7 @@ async def _ask(conductor: Conductor) -> None:
         machine.decide_by_default()
     else:
         event = conductor.event()
-        machine.decide(await _resolve(policy(conductor.run, event)), event.at)
+        machine.decide(await _run(conductor, policy, event), event.at)
     conductor.decided(asked)
     if machine.delay:
         await conductor.runtime.asleep(conductor.take_delay())
@@ -76,12 +77,19 @@ async def _ask(conductor: Conductor) -> None:
 
 async def _roll_back(conductor: Conductor) -> None:
     try:
-        answer = await _resolve(conductor.rolling_back()(conductor.run, conductor.machine.checkpoint))
+        answer = await _run(conductor, conductor.rolling_back(), conductor.machine.checkpoint)
     except Exception as error:
         conductor.failed(error)
     else:
         conductor.ended(answer)
 
 
-async def _resolve(answer: Any) -> Any:
-    return await answer if hasattr(answer, "__await__") else answer
+async def _run(conductor: Conductor, function: Callable[..., Any], *args: Any) -> Any:
+    """Run a function of either kind. What a plain one waits for blocks: it could not await it."""
+    run = conductor.run
+    run.awaits = False
+    answer = function(run, *args)
+    if not hasattr(answer, "__await__"):
+        return answer
+    run.awaits = True  # the body of an `async def` begins when it is awaited
+    return await answer

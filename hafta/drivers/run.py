@@ -28,7 +28,7 @@ ENDED = _Ended()
 class Run:
     """One call of a sequence, as its functions see it. `data` is the caller's userdata."""
 
-    __slots__ = ("_deadline", "_machine", "_progress", "_record", "data", "ledger", "runtime", "sequence")
+    __slots__ = ("_deadline", "_machine", "_progress", "_record", "awaits", "data", "ledger", "runtime", "sequence")
 
     def __init__(self, sequence: Sequence, machine: Machine, runtime: Runtime, data: Any) -> None:
         self.sequence = sequence
@@ -37,6 +37,7 @@ class Run:
         self._machine = machine
         self._progress = runtime.progress
         self._deadline: float | None = None
+        self.awaits = False  # whether the function that runs is asynchronous
         self.ledger: Ledger | None = None  # of a durable call
         self._record: Callable[[int, dict[str, Any], bool], None] | None = None
 
@@ -158,24 +159,36 @@ class Run:
 
 
 class AsyncRun(Run):
-    """The same handle for `async def` functions: what waits is awaited."""
+    """The same handle in asyncio: an `async def` function awaits what waits; in a plain function it blocks, as ever."""
 
     __slots__ = ()
 
-    async def sleep(self, seconds: float) -> None:  # type: ignore[override]  # awaited here, as documented
-        """Sleep so many seconds, feeding the watchdog and letting other tasks run."""
+    def sleep(self, seconds: float) -> Any:
+        """Sleep so many seconds, feeding the watchdog and letting other tasks run: `await run.sleep(1)`."""
+        return self._asleep(seconds) if self.awaits else super().sleep(seconds)
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> Any:
+        """Wait until the descriptor can be read (or written); False after `timeout` seconds."""
+        return self._await(fd, timeout, write) if self.awaits else super().wait(fd, timeout, write=write)
+
+    def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Any:
+        """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails.
+
+        A plain function can call none that is asynchronous: that raises IllegalMove.
+        """
+        return self._acall(inner, data, start) if self.awaits else super().call(inner, data, start=start)
+
+    async def _asleep(self, seconds: float) -> None:
         await self.runtime.asleep(self._within(seconds))
         self._check_time(seconds)
 
-    async def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # type: ignore[override]  # noqa: ASYNC109 - as the synchronous one
-        """Wait until the descriptor can be read (or written); False after `timeout` seconds."""
+    async def _await(self, fd: int, timeout: float | None, write: bool) -> bool:  # noqa: ASYNC109 - as wait()
         ready = await self.runtime.await_fd(fd, self._within(timeout), write=write)
         if not ready:
             self._check_time(timeout)
         return ready
 
-    async def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:  # type: ignore[override]
-        """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails."""
+    async def _acall(self, inner: Sequence, data: Any, start: object) -> Result:
         return (await inner.call_async_within(self, data, start=start)).check()
 
 
