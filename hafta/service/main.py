@@ -96,7 +96,8 @@ def _failed(service: Service, error: Exception, *, debug: bool) -> int:
     if isinstance(error, HaftaError):
         message, hint, status = error.message, error.hint, error.status
     else:
-        message, hint, status = f"{type(error).__name__}: {error}", "run it with --debug to see where", exits.SYSTEM
+        message = f"{type(error).__name__}: {error}".rstrip(": ")
+        hint, status = "run it with --debug to see where", exits.SYSTEM
     service.fail(message, hint, status, told=getattr(error, "told", False))
     return status
 

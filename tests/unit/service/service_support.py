@@ -39,6 +39,8 @@ def work(run):
     {body}
     return hafta.EXIT
 
+{more}
+
 sys.exit(hafta.service.run(feed{options}))
 """
 
@@ -52,9 +54,12 @@ def body(text: str) -> str:
     return BODY.format(body=indented(text))
 
 
-def sequence(text: str, options: str = "") -> str:
-    """Return the program that runs a sequence with this node as a service."""
-    return SEQUENCE.format(body=indented(text), options=options)
+def sequence(text: str, options: str = "", *, undo: str = "pass", judge: str = "") -> str:
+    """Return the program that runs a sequence as a service: what its node does, its rollback, its policy."""
+    more = f"@work.rollback\ndef undo(run, checkpoint):\n    {undo}"
+    if judge:
+        more += f"\n\n@work.policy\ndef judge(run, event):\n    return {judge}"
+    return SEQUENCE.format(body=indented(text), more=more, options=options)
 
 
 class Child:

@@ -12,28 +12,27 @@ from service_support import Child, body, in_time, sequence
 from hafta.service import Stop
 from hafta.service.signals import STOPPING, ignore, install
 
+ASYNC = ("def work(run):", "async def work(run):")
+TASK = """
+import asyncio
+async def spin():
+    while True: await asyncio.sleep(0)
+task = asyncio.create_task(spin())
+await run.sleep(600)
+"""
 MOMENTS = {
     "in poll": body("service.ready(); fd, _ = os.pipe(); service.wait(fd)"),
     "in sleep": body("service.ready(); service.sleep(600)"),
     "in a sleep that nobody feeds": body("service.ready(); time.sleep(600)"),
     "in a blocking read": body("service.ready(); fd, _ = os.pipe(); os.read(fd, 1)"),
     "at work": body("service.ready()\nwhile True: service.progress()"),
-    "between sequences": sequence("return hafta.EXIT", ", pause=600"),
-    "sequence after sequence": sequence("return hafta.EXIT"),
+    "between sequences": sequence("pass", ", pause=600"),
+    "sequence after sequence": sequence("pass"),
     "in a node": sequence("run.sleep(600)"),
-    "in a rollback": sequence("raise OSError('no')\n\n@work.rollback\ndef undo(run, checkpoint):\n    run.sleep(600)"),
-    "in a delay of its policy": sequence(
-        "raise OSError\n\n@work.policy\ndef judge(run, event):\n    return hafta.ROLL_BACK_CURRENT.after(600)"
-    ),
-    "in asyncio": sequence("return hafta.EXIT\n\n@feed.node\nasync def more(run): pass").replace(
-        "def work(run):", "async def work(run):\n    await run.sleep(600)", 1
-    ),
-    "in a task of asyncio": sequence("return hafta.EXIT").replace(
-        "def work(run):",
-        "async def work(run):\n    import asyncio\n    async def spin():\n        while True: await asyncio.sleep(0)\n"
-        "    task = asyncio.create_task(spin())\n    await run.sleep(600)",
-        1,
-    ),
+    "in a rollback": sequence("raise OSError('no')", undo="run.sleep(600)"),
+    "in a delay of its policy": sequence("raise OSError", judge="hafta.ROLL_BACK_CURRENT.after(600)"),
+    "in asyncio": sequence("await run.sleep(600)").replace(*ASYNC),
+    "in a task of asyncio": sequence(TASK).replace(*ASYNC),
 }
 
 

@@ -1,0 +1,126 @@
+"""What a service tells its overlord, and when it feeds the watchdog: by progress, and by nothing else."""
+
+import os
+import time
+
+import pytest
+from service_support import Child, body, sequence
+
+RIGHT_PID = ("import os, sys, time", "import os, sys, time\nos.environ['WATCHDOG_PID'] = str(os.getpid())")
+
+
+def test_ready_comes_after_the_settings_and_stopping_at_the_end():
+    with Child(body("service.ready('as big as %d' % values.size)"), "--size", "7") as child:
+        assert child.finish() == (0, "", "")
+        assert child.told == ["READY=1", "STATUS=as big as 7", "STOPPING=1", "STATUS=stopping: its work is done"]
+
+
+def test_a_service_with_a_wrong_setting_is_never_ready():
+    with Child(body("service.ready()"), "--size", "small") as child:
+        assert child.finish()[0] == 2
+        assert child.told[0] == "STOPPING=1"
+        assert child.told[1].startswith("STATUS=failed: --size: 'small' is not a whole number")
+
+
+def test_a_sequence_is_ready_before_its_first_node_runs():
+    with Child(sequence("os._exit(9)")) as child:
+        assert child.finish() == (9, "", "")
+        assert child.told == ["READY=1"]
+
+
+def test_a_node_may_say_when_the_service_is_ready():
+    with Child(sequence("run.runtime.ready('caught up')\nos._exit(9)", ", ready=False")) as child:
+        child.finish()
+        [ready, status] = child.told
+    assert (ready, status) == ("READY=1", "STATUS=caught up; feed: node work, 0 failures in this call")
+
+
+def test_status_tells_the_node_its_attempts_and_the_failures():
+    node = "run.status('on its way')\nif run.attempt < 2: raise OSError('no')\nrun.sleep(600)"
+    with Child(sequence(node)) as child:
+        line = child.wait_told("2 failed attempts")
+    assert line == "STATUS=on its way; feed: node work, 2 failed attempts, 2 failures in this call"
+
+
+def test_status_tells_that_a_node_is_being_rolled_back():
+    with Child(sequence("raise OSError('no')", undo="run.sleep(600)")) as child:
+        assert "feed: rolling back node work, 1 failed attempts" in child.wait_told("rolling back")
+
+
+FED = {
+    "a sleep": body("service.ready()\nservice.sleep(600)"),
+    "a wait": body("service.ready()\nfd, _ = os.pipe()\nservice.wait(fd)"),
+    "a wait with a timeout": body("service.ready()\nfd, _ = os.pipe()\nservice.wait(fd, 600)"),
+    "work": body("service.ready()\nwhile True: service.progress()"),
+    "checkpoints": sequence("while True: run.checkpoint(1)"),
+    "sequences": sequence("pass"),
+    "a pause": sequence("pass", ", pause=600"),
+    "a rollback": sequence("raise OSError", undo="run.sleep(600)"),
+    "a delay": sequence("raise OSError", judge="hafta.ROLL_BACK_CURRENT.after(600)"),
+    "asyncio": sequence("await run.sleep(600)").replace("def work(run):", "async def work(run):"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", FED)
+def test_the_watchdog_is_fed_by(moment: str):
+    with Child(FED[moment].replace(*RIGHT_PID), WATCHDOG_USEC="100000") as child:
+        child.wait_told("READY=1")
+        child.wait_told("WATCHDOG=1", times=5)
+        assert child.process.poll() is None
+
+
+def test_it_is_fed_at_most_twice_a_period():
+    program = body("service.ready()\nend = time.monotonic() + 1\nwhile time.monotonic() < end: service.progress()")
+    with Child(program, WATCHDOG_USEC="200000") as child:
+        start = time.monotonic()
+        assert child.finish()[0] == 0
+        periods = (time.monotonic() - start) / 0.2
+        pings = child.told.count("WATCHDOG=1")
+    assert 2 <= pings <= 1 + 2 * periods
+
+
+@pytest.mark.parametrize("hang", ["time.sleep(0.5)", "import threading; threading.Event().wait(0.5)", "os.read(r, 1)"])
+def test_a_hang_is_not_fed(hang: str):
+    work = f"""
+service.ready()
+r, w = os.pipe()
+service.sleep(0.2)
+service.say("hanging")
+import threading
+threading.Timer(0.5, os.write, (w, b"x")).start()
+{hang}
+service.say("over")
+"""
+    with Child(body(work), WATCHDOG_USEC="40000") as child:
+        child.wait_line("hanging")
+        assert "WATCHDOG=1" in child.drain()
+        child.told.clear()
+        child.wait_line("over")
+        assert "WATCHDOG=1" not in child.drain()
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid"),
+    [
+        ("100000", "1"), ("100000", "of its parent"),
+        ("0", ""), ("-5", ""), ("1e6", ""), ("", ""), ("18446744073709551615", ""),
+    ],
+)  # fmt: skip
+def test_a_watchdog_that_is_not_ours_or_makes_no_sense_is_not_fed(usec: str, pid: str):
+    pid = pid.replace("of its parent", str(os.getpid()))
+    environ = {"WATCHDOG_USEC": usec} | ({"WATCHDOG_PID": pid} if pid else {})
+    with Child(body("service.ready()\nservice.sleep(0.2)"), **environ) as child:
+        assert child.finish()[0] == 0
+        assert "WATCHDOG=1" not in child.told
+
+
+def test_programs_that_a_service_starts_do_not_talk_to_its_overlord():
+    program = body("os.execlp('env', 'env')")
+    with Child(program, WATCHDOG_USEC="100000", WATCHDOG_PID="1") as child:
+        _, out, _ = child.finish()
+    assert not [line for line in out.splitlines() if line.startswith(("NOTIFY_SOCKET", "WATCHDOG"))]
+
+
+def test_without_an_overlord_it_runs_the_same():
+    with Child(body("service.ready()\nservice.say('done')"), NOTIFY_SOCKET="") as child:
+        assert child.finish() == (0, "done\n", "")
