@@ -72,7 +72,7 @@ class Conductor:
     def entering(self, node: Node) -> None:
         """Prepare a normal function that has a timeout, a policy that may ask for times, a probe or a ledger."""
         now = self._now()
-        if not self.machine.attempt:
+        if self.machine.since is None:
             self.machine.since = now
         self.run._deadline = None if node.timeout is None else now + node.timeout  # noqa: SLF001 - the driver's own
         if self.probe is not None:
@@ -83,6 +83,8 @@ class Conductor:
     def rolling_back(self) -> Callable[[Run, int], Any]:
         """Note that a rollback begins; return its function."""
         machine = self.machine
+        if machine.since is None:
+            machine.since = self._now()
         if not self.runtime.quiet:
             self.rollback = _Rollback(machine, self._now())
         if self.probe is not None:

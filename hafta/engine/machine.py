@@ -113,7 +113,7 @@ class Machine:
         self.to: Node | Verdict = EXIT  # ... the node named, on success
         self.reason: Any = None  # ... the reason, on failure and while rolling back
         self.delay = 0.0  # seconds that the verdict wants waited before the next function; the driver resets it
-        self.since = 0.0  # when control came to this node; the driver's, like every time here
+        self.since: float | None = None  # when control came to this node; the driver's, like every time here
         self.failed = 0  # failures of this call, also those that are no longer kept
         self.failing: _Entry | None = None  # the failure that is being dealt with
         self._failures: deque[_Entry] = deque(maxlen=KEPT)
@@ -122,7 +122,9 @@ class Machine:
     def start(self, at: object) -> None:
         """Begin with this node. Raises IllegalMove for an unknown node, and the second time."""
         target = self._target(at)
-        if self.phase is not Phase.IDLE or isinstance(target, Verdict):
+        if isinstance(target, Verdict):
+            raise IllegalMove(f"cannot start at {at!r}, which is no node", "name one of the sequence's nodes")
+        if self.phase is not Phase.IDLE:
             raise IllegalMove(f"cannot start at {at}: the sequence {self.phase.value}", "make another call")
         self._enter(target)
 
@@ -158,6 +160,7 @@ class Machine:
                 stack[node] = (self.checkpoint, self.state)
                 stack.pop(to, None)
                 self.node = to
+                self.since = None
             if self._row != self.failed:
                 self.attempt = 0
                 self._row = self.failed
@@ -168,12 +171,14 @@ class Machine:
             self.state = None
             self.phase = _NORMAL
         else:
+            self._check_judged("success naming {}", to)
             self.succeed(to)
             self.decide_by_default()
 
     def retreat(self, reason: object, at: float) -> None:
         """Do what fail(reason, at) and decide_by_default() do, for a node without a policy function: the fast path."""
         if self.phase is not _NORMAL or self.attempt + 1 >= LIMIT:
+            self._check_judged("failure {!r}", reason)
             self.fail(reason, at)
             self.decide_by_default()
             return
@@ -286,7 +291,7 @@ class Machine:
             failures=self._kept(lambda entry: entry[0] > self._row),
             history=self._kept(lambda entry: entry[1] is self.node),
             at=at,
-            since=self.since,
+            since=at if self.since is None else self.since,
         )
 
     @property
@@ -311,6 +316,7 @@ class Machine:
         if node is not self.node or self.kind is _NORMAL_SUCCESS:
             self.attempt = 0
             self._row = self.failed
+            self.since = None
         self.stack.pop(node, None)
         self.node = node
         self.checkpoint = 0
@@ -338,6 +344,7 @@ class Machine:
         elif verdict.act is Act.ROLL_BACK_PREVIOUS and self.stack:
             self.attempt = 0
             self._row = self.failed
+            self.since = None
             self.node, (self.checkpoint, self.state) = self.stack.popitem()
             self.phase = _ROLLBACK
         else:
@@ -360,6 +367,11 @@ class Machine:
             where = f"node {self.node}" if self.node is not None else "the call"
             raise IllegalMove(f"{where} named {to!r}, which is no node of the sequence", f"it has EXIT, {known}")
         return target
+
+    def _check_judged(self, move: str, what: object) -> None:
+        """Refuse a move and its verdict, where there is no verdict: half of it must not be done."""
+        if self.phase is _UNWIND:
+            raise self._out_of_turn(f"a verdict on {move.format(what)}")
 
     def _checked(self, verdict: object) -> Verdict:
         if self.phase is not _ASK:
