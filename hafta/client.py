@@ -13,7 +13,7 @@ from enum import IntEnum
 import hafta
 from hafta import fifo, settings
 from hafta.policies import FOREVER, Attempts
-from hafta.service.run import program_of, run
+from hafta.service.runner import program_of, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -117,7 +117,9 @@ def test_a_number_that_does_not_fit_is_held_at_the_largest(tmp_path: Path):
     assert holdoff(tmp_path).begin(101.0) == (2**32, CAP)
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"haftaho1", bytes(range(200, 220)), b"x" * 500, b"haftaho2" + bytes(12)])
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"haftaho1", bytes(range(200, 220)), b"x" * 500, b"haftaho2" + bytes(12)]
+)
 def test_garbage_tells_nothing_and_is_replaced(tmp_path: Path, content: bytes):
     (tmp_path / "probe.starts").write_bytes(content)
     assert holdoff(tmp_path).begin(100.0) == (0, 0.0)

@@ -1,0 +1,137 @@
+"""hafta.service.run: any sequence as a service, in one call."""
+
+import signal
+
+import pytest
+from service_support import PATIENCE, Child, JournalChild, sequence
+
+import hafta
+from hafta import exits, settings
+from hafta.service import run
+from hafta.service.runner import ONCE, program_of
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def feed_of(*answers: object) -> hafta.Sequence:
+    """Return a sequence whose node does one of these things after the other: raise it, or return it."""
+    feed = hafta.Sequence("feed")
+    left = list(answers)
+
+    @feed.node
+    def work(run: hafta.Run):
+        run.data.append(run.attempt)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return feed
+
+
+def test_once_is_status_0_if_it_succeeded(capfd: pytest.CaptureFixture):
+    seen: list[int] = []
+    assert run(feed_of(hafta.EXIT), seen, argv=["--once"], environ={}) == exits.OK
+    assert seen == [0]
+    assert capfd.readouterr() == ("Sequence was: feed succeeded\n", "")
+
+
+def test_once_is_status_1_if_it_failed_and_the_reason_is_told_once():
+    with Child(sequence("raise OSError('no')"), "--once") as child:
+        status, out, err = child.finish()
+    assert (status, out) == (exits.FAILED, "Sequence was: feed failed at node work, attempt 5: no\n")
+    assert [line for line in err.splitlines() if "error" in line] == [
+        "feed: error: Sequence feed failed at node work, attempt 5: no"
+    ]
+    assert err.count("feed: warning: Sequence feed rolled back node work") == 5
+
+
+def test_sequence_follows_sequence_until_one_fails(capfd: pytest.CaptureFixture):
+    seen: list[int] = []
+    answers = [hafta.EXIT, OSError("no"), hafta.EXIT, *[OSError("gone")] * 5]
+    assert run(feed_of(*answers), seen, argv=[], environ={}) == exits.FAILED
+    assert seen == [0, 0, 1, 0, 1, 2, 3, 4]
+    assert [line for line in capfd.readouterr().out.splitlines() if "was" in line] == [
+        "Sequence was: feed succeeded",
+        "Sequence was: feed succeeded after 1 failure",
+        "Sequence was: feed failed at node work, attempt 5: gone",
+    ]
+
+
+def test_the_environment_says_once_too():
+    assert run(feed_of(hafta.EXIT), [], argv=[], environ={"HAFTA_ONCE": "yes"}) == exits.OK
+
+
+def test_the_userdata_can_be_made_of_the_settings():
+    pace = settings.Setting("pace", settings.number, 2.0, "seconds", "S")
+    made = []
+
+    def data(values: settings.Values) -> list[int]:
+        made.append(values.pace)
+        return []
+
+    assert run(feed_of(hafta.EXIT), data, settings=[pace], argv=["--once", "--pace", "0.5"], environ={}) == 0
+    assert made == [0.5]
+
+
+def test_userdata_that_cannot_be_made_is_an_error_as_any_other(capfd: pytest.CaptureFixture):
+    def data(values: settings.Values) -> None:
+        raise hafta.UsageError("no such feed", "name another")
+
+    assert run(feed_of(), data, argv=[], environ={}) == exits.USAGE
+    assert capfd.readouterr().err == "feed: error: no such feed\nfeed: name another\n"
+
+
+def test_a_pause_lies_between_two_sequences_and_not_after_the_last():
+    with Child(sequence("run.say('read')", ", pause=600"), "--once") as child:
+        assert child.finish()[:2] == (0, "read\nSequence was: feed succeeded\n")
+    with Child(sequence("run.say('read')", ", pause=0.2")) as child:
+        child.wait_line("read")
+        child.wait_line("read")
+        assert child.process.poll() is None
+
+
+def test_under_systemd_the_end_of_a_sequence_is_an_entry():
+    with JournalChild(sequence("if run.attempt < 2: raise OSError('no')"), "--once") as child:
+        assert child.process.wait(PATIENCE) == 0
+        entry = next(entry for entry in child.entries() if entry["HAFTA_EVENT"] == "sequence-succeeded")
+    assert entry["HAFTA_FAILURES"] == "2"
+    assert entry["MESSAGE"].endswith("after 2 failures of its nodes")
+
+
+def test_a_program_has_the_settings_of_the_sequence_and_once():
+    pace = settings.Setting("pace", settings.number, 2.0, "seconds", "S")
+    program = program_of(hafta.Sequence("feed"), settings=[pace])
+    assert (program.name, program.settings) == ("feed", (pace, ONCE))
+    assert program.summary == "Run the sequence feed as a service."
+    named = program_of(hafta.Sequence("feed"), "Feeds.", name="hafta-feed")
+    assert (named.name, named.summary) == ("hafta-feed", "Feeds.")
+
+
+def test_a_program_of_its_own_is_used_whole(capfd: pytest.CaptureFixture):
+    program = program_of(hafta.Sequence("other"), "Feeds.", name="feeder")
+    with pytest.raises(SystemExit) as ended:
+        run(feed_of(), [], program=program, argv=["--help"], environ={})
+    assert ended.value.code == 0
+    assert capfd.readouterr().out.startswith("usage: feeder [OPTION]...\n\nFeeds.\n")
+
+
+def test_run_is_the_function_however_it_is_reached():
+    """A module of that name would take its place as soon as it is imported."""
+    import hafta.service
+    import hafta.service.runner
+
+    assert hafta.service.run is run is hafta.service.runner.run
+
+
+def test_the_service_package_has_no_other_names():
+    import hafta.service
+
+    with pytest.raises(AttributeError, match="no attribute 'walk'"):
+        hafta.service.walk  # noqa: B018 - the lookup is the test
