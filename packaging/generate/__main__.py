@@ -1,7 +1,7 @@
 """usage: python3 packaging/generate OUTPUT [FAMILY]
 
 Write what a package ships and what the code itself can tell: launchers, man pages, shell completions, and the
-configuration file of each service. FAMILY is debian (the default) or fedora: it decides where a launcher finds the library.
+configuration file of each service. FAMILY is debian (the default) or fedora: where launchers find the library.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ def files(root: Path) -> dict[str, str]:
         made[f"completions/bash/{program.name}"] = bash(program)
         made[f"completions/zsh/_{program.name}"] = zsh(program)
         made[f"completions/fish/{program.name}.fish"] = fish(program)
-    made["completions/bash/hafta"] = by_click(root, "bash")
-    made["completions/zsh/_hafta"] = by_click(root, "zsh")
-    made["completions/fish/hafta.fish"] = by_click(root, "fish")
+    made["completions/bash/hafta"] = by_click("bash")
+    made["completions/zsh/_hafta"] = by_click("zsh")
+    made["completions/fish/hafta.fish"] = by_click("fish")
     return made
 
 
@@ -73,13 +73,13 @@ def fish(program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
-def by_click(root: Path, shell: str) -> str:
+def by_click(shell: str) -> str:
     """Return click's own completion of `hafta`."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
     assert kind is not None
-    completion = kind(programs.command(root), {}, programs.COMMAND, "_HAFTA_COMPLETE")
+    completion = kind(programs.command(), {}, programs.COMMAND, "_HAFTA_COMPLETE")
     return completion.source_template % completion.source_vars()
 
 

@@ -21,7 +21,10 @@ HEAD = """\
 
 def files(root: Path) -> dict[str, str]:
     """Return config/NAME -> text."""
-    return {f"config/{program.name}": text(program, unit_defaults(root, program.name)) for program in programs.services(root)}
+    return {
+        f"config/{program.name}": text(program, unit_defaults(root, program.name))
+        for program in programs.services(root)
+    }
 
 
 def unit_defaults(root: Path, name: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import click
+
     from hafta.settings import Program, Setting
 
 SOURCES = "packaging/man"
@@ -36,7 +37,7 @@ def files(root: Path) -> dict[str, str]:
 
     sources = {path.name.removesuffix(".in"): path.read_text() for path in sorted((root / SOURCES).glob("*.in"))}
     generated = {f"{program.name}.1": service_parts(program) for program in programs.services(root)}
-    generated |= {f"{path.replace(' ', '-')}.1": command_parts(path, node) for path, node in programs.walk(root)}
+    generated |= {f"{path.replace(' ', '-')}.1": command_parts(path, node) for path, node in programs.walk()}
     generated["hafta.7"] = {"STATUSES": statuses(exits.MEANING)}
     if missing := sorted(generated.keys() - sources.keys()):
         raise PageError(f"no page for {', '.join(missing)}: write {SOURCES}/{missing[0]}.in")
@@ -70,27 +71,42 @@ def render(name: str, text: str, parts: dict[str, str], stamp: dict[str, str]) -
 
 def service_parts(program: Program) -> dict[str, str]:
     """Return what the description of a service tells."""
+    parts = program_parts(program)
+    return {**parts, "OPTIONS": parts["OPTIONS"] + _item(_bold("--version"), "Print the version.")}
+
+
+def command_parts(path: str, node: click.Command) -> dict[str, str]:
+    """Return what a command of `hafta` tells: by its own record, or, for a group, by click."""
+    program = programs.described(node)
+    return group_parts(path, node) if program is None else program_parts(program)
+
+
+def program_parts(program: Program) -> dict[str, str]:
+    """Return what the record of a program tells."""
+    variables = (_item(_bold(setting.variable), f"As {_bold(setting.option)}.") for setting in program.settings)
+    operands = f" \\fI{escape(program.operands)}\\fR" if program.operands else ""
     return {
-        "SYNOPSIS": f".B {escape(program.name)}\n[\\fIOPTION\\fR]...{_operands(program.operands)}",
-        "OPTIONS": "".join(map(_option, program.settings)) + _common(),
-        "ENVIRONMENT": "".join(_item(f"\\fB{setting.variable}\\fR", f"As {_bold(setting.option)}.") for setting in program.settings),
+        "SYNOPSIS": f".B {escape(program.name)}\n[\\fIOPTION\\fR]...{operands}",
+        "OPTIONS": "".join(map(_option, program.settings))
+        + _item(f"{_bold('-h')}, {_bold('--help')}", "Explain the options."),
+        "ENVIRONMENT": "".join(variables),
         "STATUSES": statuses(program.statuses),
     }
 
 
-def command_parts(path: str, node: click.Command) -> dict[str, str]:
-    """Return what a click command tells."""
+def group_parts(path: str, node: click.Command) -> dict[str, str]:
+    """Return what click tells of a command that has commands."""
     import click
 
-    context = click.Context(node, info_name=path)
-    options = [param for param in node.get_params(context) if isinstance(param, click.Option)]
-    operands = " ".join(piece for piece in node.collect_usage_pieces(context) if piece != node.options_metavar)
+    from hafta import exits
+
+    context = click.Context(node, info_name=path, **node.context_settings)
+    records = [param.get_help_record(context) for param in node.get_params(context)]
     return {
-        "SYNOPSIS": f".B {escape(path)}\n[\\fIOPTION\\fR]...{_operands(operands)}",
-        "OPTIONS": "".join(_click_option(option, context) for option in options),
-        "ENVIRONMENT": "".join(_click_variable(option) for option in options if option.envvar),
+        "SYNOPSIS": f".B {escape(path)}\n[\\fIOPTION\\fR]... \\fICOMMAND\\fR [\\fIARG\\fR]...",
+        "OPTIONS": "".join(_item(_bold(record[0]), _sentence(record[1])) for record in records if record),
         "COMMANDS": "".join(_subcommand(path, name, child) for name, child in _children(node)),
-        "STATUSES": statuses(getattr(node, "statuses", ())),
+        "STATUSES": statuses((exits.OK, exits.USAGE)),
     }
 
 
@@ -103,7 +119,9 @@ def statuses(numbers: Iterable[int]) -> str:
 
 def escape(text: str) -> str:
     """Return text in which roff sees nothing of its own."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    text = (
+        text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    )
     return re.sub(r"^\.", "\\\\&.", text, flags=re.MULTILINE)
 
 
@@ -113,21 +131,10 @@ def _option(setting: Setting) -> str:
 
 
 def _default(setting: Setting) -> str:
-    shown = setting.default if setting.shown_default is None else setting.shown_default
-    return "" if not setting.metavar or shown in {None, ""} else f"\nDefault: {escape(str(shown))}."
+    from hafta.settings import help_default
 
-
-def _common() -> str:
-    return _item(_bold("--version"), "Print the version.") + _item(_bold("--help"), "Explain the options.")
-
-
-def _click_option(option: click.Option, context: click.Context) -> str:
-    record = option.get_help_record(context)
-    return _item(_bold(record[0]), _sentence(record[1])) if record else ""
-
-
-def _click_variable(option: click.Option) -> str:
-    return _item(f"\\fB{option.envvar}\\fR", f"As {_bold(option.opts[0])}.")
+    shown = help_default(setting).removeprefix(" (default: ").removesuffix(")")
+    return f"\nDefault: {escape(shown)}." if shown else ""
 
 
 def _children(node: click.Command) -> list[tuple[str, click.Command]]:
@@ -137,10 +144,6 @@ def _children(node: click.Command) -> list[tuple[str, click.Command]]:
 def _subcommand(path: str, name: str, child: click.Command) -> str:
     page = f"{path} {name}".replace(" ", "-")
     return _item(f"{_bold(name)}, see \\fB{escape(page)}\\fR(1)", _sentence(child.get_short_help_str(200)))
-
-
-def _operands(text: str) -> str:
-    return f" \\fI{escape(text)}\\fR" if text else ""
 
 
 def _bold(text: str) -> str:

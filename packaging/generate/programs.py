@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import click
+
     from hafta.settings import Program
 
 #: The one command that is made of subcommands.
@@ -38,16 +40,24 @@ def services(root: Path) -> list[Program]:
     return found
 
 
-def command(root: Path) -> click.Command:
+def command() -> click.Command:
     """Return the click command of `hafta`."""
-    module = importlib.import_module(entry_points(root)[COMMAND].partition(":")[0])
-    found: click.Command = module.cli
+    from hafta.cli.group import hafta
+
+    found: click.Command = hafta
     return found
 
 
-def walk(root: Path) -> Iterator[tuple[str, click.Command]]:
+def walk() -> Iterator[tuple[str, click.Command]]:
     """Yield `hafta`, `hafta run` and so on, each with its click command."""
-    yield from _walk(COMMAND, command(root))
+    yield from _walk(COMMAND, command())
+
+
+def described(node: click.Command) -> Program | None:
+    """Return the record that a command is made of, which its module calls PROGRAM."""
+    module = sys.modules[node.callback.__module__] if node.callback else None
+    found: Program | None = getattr(module, "PROGRAM", None)
+    return found
 
 
 def _walk(path: str, node: click.Command) -> Iterator[tuple[str, click.Command]]:
