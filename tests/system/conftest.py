@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from booted import SUITES, Machine, why_not
+from booted.packages import build_packages
 from booted.runtime import remove_leftovers
 
 HERE = Path(__file__).parent
@@ -34,6 +35,23 @@ def machine(request):
     """A booted machine of the module, for each release."""
     with Machine(request.param) as machine:
         yield machine
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory):
+    """The directory with the packages under test: that of $HAFTA_PACKAGES, else built once for all workers."""
+    if given := os.environ.get("HAFTA_PACKAGES"):
+        return Path(given)
+    base = tmp_path_factory.getbasetemp()
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    return build_packages(base.parent / f"packages-{run}" if run else base / "packages")
+
+
+@pytest.fixture(scope="module")
+def installed(machine, packages):
+    """The machine of the module with the .deb packages installed and nothing started."""
+    machine.install(packages)
+    return machine
 
 
 @pytest.hookimpl(hookwrapper=True)

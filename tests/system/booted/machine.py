@@ -108,6 +108,12 @@ class Machine:
         """Write a file of the machine, making its directory."""
         self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat > "$1"', "sh", path, stdin=text)
 
+    def install(self, packages: Path) -> None:
+        """Install the .deb packages of a directory, as fast as dpkg can."""
+        for package in sorted(packages.glob("*.deb")):
+            self.push(package, f"/srv/packages/{package.name}")
+        self.run("sh", "-euc", "dpkg --install /srv/packages/*.deb")
+
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         """Return properties of a unit as `systemctl show` has them."""
         text = self.run("systemctl", "show", unit, f"--property={','.join(properties)}").stdout
@@ -118,10 +124,14 @@ class Machine:
         return self.show(unit, key)[key]
 
     def journal(self, *matches: str, since: str = "") -> list[dict[str, str]]:
-        """Return the entries that match (FIELD=value, or an option of journalctl), after the cursor `since`."""
-        after = ["--after-cursor", since] if since else []
-        text = self.run("journalctl", "--output=json", "--all", "--no-pager", "--quiet", *after, *matches).stdout
-        return [json.loads(line) for line in text.splitlines()]
+        """Return the entries that match (FIELD=value, or an option of journalctl), after the cursor `since`.
+
+        journalctl 252 loses the first match after --after-cursor= if the entry of the cursor is no match itself.
+        """
+        begin = [f"--cursor={since}"] if since else []
+        text = self.run("journalctl", "--output=json", "--all", "--no-pager", "--quiet", *begin, *matches).stdout
+        entries = [json.loads(line) for line in text.splitlines()]
+        return [entry for entry in entries if entry["__CURSOR"] != since]
 
     def cursor(self) -> str:
         """Return where the journal ends now."""
@@ -130,7 +140,9 @@ class Machine:
 
     def tail(self, lines: int = 80) -> str:
         """Return the end of the journal, for the report of a failed test."""
-        return self.run("journalctl", "--no-pager", "--quiet", f"--lines={lines}", check=False).stdout
+        return self.run(
+            "journalctl", "--no-pager", "--quiet", "--priority=info", f"--lines={lines}", check=False
+        ).stdout
 
     def wait_until(self, what: str, condition: Callable[[], T], timeout: float = 30) -> T:
         """Return the first true answer of `condition()`. Raises MachineError, naming `what`, when the time is up."""

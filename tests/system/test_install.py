@@ -1,0 +1,129 @@
+"""Installing the .deb: what it does, what it does not do, and what the machine then is."""
+
+import pytest
+from services import CLIENT, SERVER, is_running, leftovers, pid, start, stop, wait_for_read
+
+UNITS = (SERVER, CLIENT)
+
+
+@pytest.fixture(scope="module")
+def fresh(machine, packages):
+    """A machine in which apt has installed the packages, from files alone: no repository can be reached."""
+    for package in sorted(packages.glob("*.deb")):
+        machine.push(package, f"/srv/packages/{package.name}")
+    machine.sh("apt-get install --yes --no-install-recommends /srv/packages/*.deb </dev/null")
+    return machine
+
+
+def test_nothing_is_started_or_enabled_by_installing(fresh):
+    for unit in (*UNITS, "hafta.target"):
+        shown = fresh.show(unit, "ActiveState", "UnitFileState")
+        assert shown == {"ActiveState": "inactive", "UnitFileState": "disabled"}
+
+
+def test_nothing_comes_from_elsewhere(fresh):
+    """Only the distribution's own packages are needed, and nothing of theirs is vendored."""
+    depends = fresh.sh("dpkg-query --show --showformat='${Depends}\\n' hafta python3-hafta")
+    needed = {word.split()[0] for word in depends.replace("|", ",").replace("\n", ",").split(",") if word.strip()}
+    allowed = {"python3-click", "python3-sdnotify", "python3-systemd", "python3-hafta", "python3:any"}
+    assert needed - allowed <= {"systemd", "systemd-standalone-sysusers", "systemd-sysusers"}
+    assert (
+        fresh.sh("dpkg-query --listfiles hafta python3-hafta | grep -c -E '/(click|sdnotify|systemd-python)/' || :")
+        == "0\n"
+    )
+
+
+def test_both_start_and_records_are_read(fresh):
+    cursor = fresh.cursor()
+    fresh.run("systemctl", "start", "hafta-server", "hafta-client")
+    wait_for_read(fresh, cursor)
+    assert all(is_running(fresh, unit) for unit in UNITS)
+    for unit, words in ((SERVER, "written"), (CLIENT, "records read")):
+        fresh.wait_until(f"STATUS of {unit}", lambda unit=unit, words=words: words in fresh.get(unit, "StatusText"))
+    stop(fresh)
+    assert leftovers(fresh) == []
+
+
+def test_the_target_starts_and_stops_both(fresh):
+    start(fresh)
+    assert all(is_running(fresh, unit) for unit in UNITS)
+    fresh.run("systemctl", "stop", "hafta.target")
+    for unit in UNITS:
+        fresh.wait_for_state(unit, "inactive")
+        assert fresh.get(unit, "Result") == "success"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_sandbox_is_real(fresh, unit):
+    start(fresh)
+    process = pid(fresh, unit)
+    mount = ("readlink", f"/proc/{process}/ns/mnt")
+    assert fresh.run(*mount).stdout != fresh.run("readlink", "/proc/1/ns/mnt").stdout
+    status = dict(
+        line.split(":\t", 1)
+        for line in fresh.run("cat", f"/proc/{process}/status").stdout.splitlines()
+        if ":\t" in line
+    )
+    assert "0" not in status["Uid"].split() + status["Gid"].split()
+    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    inside = f"nsenter --target {process} --mount sh -c"
+    for path in ("/usr", "/etc", "/var"):
+        assert "Read-only file system" in fresh.sh(f"{inside} 'touch {path}/probe' 2>&1", check=False)
+    fresh.sh("touch /home/secret /tmp/secret")
+    assert fresh.sh(f"{inside} 'ls /home /tmp'") == "/home:\n\n/tmp:\n"
+    assert fresh.sh(f"readlink /proc/{process}/ns/net") != fresh.sh("readlink /proc/1/ns/net")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_exposure_is_at_most_half_of_ten_live(fresh, unit):
+    start(fresh)
+    fresh.run("systemd-analyze", "security", "--threshold=5", "--no-pager", unit)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_reload_is_refused_and_disturbs_nothing(fresh, unit):
+    start(fresh)
+    before = pid(fresh, unit)
+    refused = fresh.run("systemctl", "reload", unit, check=False)
+    assert refused.returncode != 0
+    assert "Job type reload is not applicable" in refused.stderr
+    assert pid(fresh, unit) == before
+
+
+def test_an_instance_reads_a_pipe_of_its_own(fresh):
+    """A second server by hand, as the same user, makes the pipe; the instance is named after it."""
+    start(fresh)
+    fresh.run(
+        *("systemd-run", "--unit=second", "--uid=hafta", "--setenv=HAFTA_MODE=0640", "--property=UMask=0027"),
+        *("hafta-server", "--pipe=/run/hafta/second", "--interval=0.05", "--bad-rate=0"),
+    )
+    fresh.run("systemctl", "start", "hafta-client@second.service")
+    fresh.wait_for_entry("_SYSTEMD_UNIT=hafta-client@second.service", "HAFTA_EVENT=sequence-succeeded")
+    fresh.run("systemctl", "stop", "second.service", "hafta.target")
+    fresh.wait_for_state("hafta-client@second.service", "inactive")
+
+
+def test_enabled_services_run_again_after_a_reboot(fresh):
+    fresh.run("systemctl", "enable", "--now", "hafta.target")
+    fresh.reboot()
+    for unit in UNITS:
+        fresh.wait_for_state(unit, "active")
+    wait_for_read(fresh, "")
+    fresh.run("systemctl", "disable", "--now", "hafta.target")
+    fresh.run("systemctl", "enable", "hafta-server", "hafta-client")
+    fresh.reboot()
+    for unit in UNITS:
+        fresh.wait_for_state(unit, "active")
+    fresh.run("systemctl", "disable", "--now", "hafta-server", "hafta-client")
+
+
+def test_every_page_and_every_catalog_entry_is_there(fresh):
+    pages = (
+        "hafta hafta-server hafta-client hafta-server.service hafta-client.service hafta-client@.service hafta.target"
+    )
+    fresh.sh(f"for page in {pages}; do man --warnings $page >/dev/null; done")
+    identifiers = fresh.sh("sed -n 's/^-- //p' /usr/lib/systemd/catalog/hafta.catalog").split()
+    listed = fresh.run("journalctl", "--list-catalog", *identifiers).stdout
+    assert all(identifier in listed for identifier in identifiers)
+    assert len(identifiers) > 10

@@ -1,0 +1,97 @@
+"""Two hundred random kills and stops of either service in one run."""
+
+import itertools
+import os
+import random
+
+import pytest
+from services import CLIENT, SERVER, configure, is_running, leftovers, said, stands_for, start, stop, wait_for_read
+
+KILLS = 200
+#: At most 40 starts in 10 s are let through by the units; this stays below half of that for each of them.
+LEAST_PAUSE = 0.2
+
+WAYS = (
+    ("kill", "--signal=KILL"),
+    ("kill", "--signal=TERM"),
+    ("kill", "--signal=ABRT"),
+    ("kill", "--signal=SEGV"),
+    ("restart", "--no-block"),
+    ("stop",),
+)
+
+
+@pytest.fixture(scope="module")
+def outcome(installed):
+    """What is left after all kills: the machine, and the journal from before the first of them."""
+    seed = int(os.environ.get("HAFTA_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_SEED={seed}")
+    chance = random.Random(seed)
+    configure(installed, CLIENT, reads=3)
+    start(installed, interval=0.02, bad_rate=10)
+    cursor = installed.cursor()
+    for _ in range(KILLS):
+        unit = chance.choice((SERVER, CLIENT))
+        way = chance.choice(WAYS)
+        installed.run("systemctl", *way, unit, check=False)
+        if way == ("stop",):
+            installed.run("systemctl", "start", "--no-block", unit)
+        installed.sh(f"sleep {LEAST_PAUSE + chance.expovariate(20):.3f}")  # the load, not a wait for something
+    yield installed, cursor
+    stop(installed)
+
+
+def test_both_run_again_and_records_are_read(outcome):
+    machine, _ = outcome
+    for unit in (SERVER, CLIENT):
+        machine.wait_until(f"{unit} runs", lambda unit=unit: is_running(machine, unit))
+    wait_for_read(machine, machine.cursor())
+
+
+def test_there_is_one_process_of_each_and_one_pipe(outcome):
+    machine, _ = outcome
+    names = machine.sh("ps -e -o comm= | grep '^hafta-' | sort").split()
+    assert names == ["hafta-client", "hafta-server"]
+    assert machine.sh("find /run -type p -path '*hafta*'").split() == ["/run/hafta/pipe"]
+    assert set(machine.sh("ls /run/hafta").split()) == {"pipe", "hafta-server.starts"}
+
+
+def test_no_entry_of_a_client_is_missing(outcome):
+    """Entries are numbered in each process; a gap would be a loss."""
+    machine, cursor = outcome
+    entries = [e for e in machine.journal(f"_SYSTEMD_UNIT={CLIENT}", since=cursor) if "HAFTA_NUMBER" in e]
+    by_process = itertools.groupby(sorted(entries, key=process), process)
+    for _, group in by_process:
+        numbers = sorted(int(entry["HAFTA_NUMBER"]) for entry in group)
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_the_journal_has_as_many_rollbacks_as_the_client_counted(outcome):
+    """Each sequence that came to its exit tells its failures; each is one rollback, besides those of unwinding."""
+    machine, cursor = outcome
+    entries = [e for e in machine.journal(f"_SYSTEMD_UNIT={CLIENT}", since=cursor) if "HAFTA_NUMBER" in e]
+    compared = 0
+    for _, group in itertools.groupby(sorted(entries, key=process), process):
+        since_exit = None  # in the first process: what lies before the cursor is not known
+        for entry in group:
+            if entry["HAFTA_NUMBER"] == "1":
+                since_exit = []
+            if entry["HAFTA_EVENT"] == "sequence-succeeded":
+                if since_exit is not None:
+                    assert stands_for(since_exit) == int(entry["HAFTA_FAILURES"])
+                    compared += 1
+                since_exit = []
+            elif entry["HAFTA_EVENT"] == "rolled-back" and "HAFTA_UNWINDING" not in entry and since_exit is not None:
+                since_exit.append(entry)
+    assert compared > 10
+    assert said(machine, CLIENT, "rolled-back", cursor)
+
+
+def test_nothing_is_left_when_both_are_stopped(outcome):
+    machine, _ = outcome
+    stop(machine)
+    assert leftovers(machine) == []
+
+
+def process(entry):
+    return entry["_SYSTEMD_INVOCATION_ID"], int(entry["_PID"])
