@@ -71,7 +71,7 @@ class MemoryClaim:
         self.capacity = capacity
         self._entry = entry
         self._name = name
-        self._frame = b""
+        self._frame = entry.saved.frame
         self._lock = allocate_lock()
         self._refusal: StoreError | None = None
         forks.adopt(self)

@@ -61,7 +61,10 @@ class Claim(Protocol):
     capacity: int  # bytes for frame and body together
 
     def enter(self, frame: bytes) -> None:
-        """Take `frame` for the records that follow; writes nothing. Raises StoreError: too-large, closed, forked."""
+        """Take `frame` for the records that follow; writes nothing. Until then it is the one of `last`.
+
+        Raises StoreError: too-large, closed, forked.
+        """
 
     def write(self, body: bytes, sync: bool = False) -> None:
         """Record the frame and `body`; acknowledged, against the death of this process, when it returns.

@@ -60,7 +60,7 @@ class FileClaim:
         self._pinned = image.pinned
         self._synced = image.synced
         self._bad = dict(image.bad)
-        self._frame = b""
+        self._frame = saved.frame
         self._lock = RLock()
         self._busy = False
         self._refusal: StoreError | None = None
@@ -114,9 +114,7 @@ class FileClaim:
 
     def resync(self) -> None:
         """Write what was read once more and bring it to the disk, before anybody acts on it (docs/store.md, rule 6)."""
-        saved = self.last or Saved(0, b"", b"")
-        self.enter(saved.frame)
-        self.write(saved.body, sync=True)
+        self.write(self.last.body if self.last else b"", sync=True)
 
     def disown(self) -> None:
         """Be the claim in a forked child, which has none: its copy of the descriptor would keep the lock alive."""

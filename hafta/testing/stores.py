@@ -78,6 +78,17 @@ class StorePromises:
             claim.write(b"2")
         _found(store, b"two", b"2")
 
+    def test_the_frame_is_that_of_the_last_record_until_another_is_entered(self) -> None:
+        """Whoever resumes may write on under the same frame."""
+        store = self.make()
+        for durable in (False, True):
+            with store.claim("s") as claim:
+                claim.enter(b"f")
+                claim.write(b"1")
+            with self.again(store).claim("s", durable=durable) as claim:
+                claim.write(b"2")
+            _found(store, b"f", b"2")
+
     def test_any_bytes_come_back(self) -> None:
         """Records are opaque: zeros, all byte values, nothing but a body, up to the capacity."""
         store = self.make()
