@@ -186,6 +186,7 @@ class Conductor:
 
         inner = Conductor(self.sequence, self.runtime, None, targets=only(node, self.sequence))
         inner.run = self.run
+        inner.careful = True  # the fast path would run on into the node that it names
         self.run.follow(inner.machine)
         inner.machine.start(node)
         return inner
