@@ -129,18 +129,20 @@ class Sequence:
         instance: str = "",
         level: str = "process",
         on_store_error: str | OnError = "fail",
+        keep: dict[str, Any] | None = None,
     ) -> Result:
         """Run the sequence to its end and say how that was. `data` is the userdata: `run.data` in every function.
 
         With a store (hafta.stores.FileStore) the call is durable: it resumes what a dead process of the same sequence
         and instance had begun. `level` says what a checkpoint survives, a death of the "process" or a "power" cut;
         `on_store_error` is "fail", "go on" or a function that is given the StoreError and returns whether to go on
-        (docs/durable.md).
+        (docs/durable.md). `keep` is a dict of small values that belong to no visit of a node: it is recorded with every
+        record, and has the recorded values again when a call resumes, or begins after one that has ended.
 
         A sequence with asynchronous functions is run in an event loop of its own. A failure is no exception but a
         Result that is false. Raises IllegalMove for a mistake in the program, StoreError, and Orphaned.
         """
-        durability = _durability(store, instance, level, on_store_error)
+        durability = _durability(store, instance, level, on_store_error, keep)
         return self._call(data, start, runtime, durability, None)
 
     async def call_async(
@@ -153,9 +155,10 @@ class Sequence:
         instance: str = "",
         level: str = "process",
         on_store_error: str | OnError = "fail",
+        keep: dict[str, Any] | None = None,
     ) -> Result:
         """Run the sequence in this event loop: what is `async def` is awaited, plain functions work, too."""
-        durability = _durability(store, instance, level, on_store_error)
+        durability = _durability(store, instance, level, on_store_error, keep)
         return await self._call_async(data, start, runtime, durability, None)
 
     def call_within(self, run: Run, data: Any, *, start: object = None) -> Result:
@@ -255,7 +258,9 @@ def _in_a_loop(sequence: Sequence, call: Coroutine[Any, Any, Result]) -> Result:
     raise IllegalMove(f"sequence {sequence.name} is asynchronous", "await sequence.call_async(), or run.call()")
 
 
-def _durability(store: Store | None, instance: str, level: str, on_store_error: str | OnError) -> Durability | None:
+def _durability(
+    store: Store | None, instance: str, level: str, on_store_error: str | OnError, keep: dict[str, Any] | None
+) -> Durability | None:
     if level not in {"process", "power"}:
         raise ValueError(f'the level of a durable call is "process" or "power", not {level!r}')
     if on_store_error not in {"fail", "go on"} and not callable(on_store_error):
@@ -265,7 +270,7 @@ def _durability(store: Store | None, instance: str, level: str, on_store_error: 
     from hafta.drivers.call import Durability
 
     on_error = on_store_error if callable(on_store_error) else lambda _error: on_store_error == "go on"
-    return Durability(store, instance, level == "power", on_error)
+    return Durability(store, instance, level == "power", on_error, keep)
 
 
 def _is_async(function: object) -> bool:

@@ -31,6 +31,7 @@ class Durability(Record):
     instance: str = ""
     power: bool = False
     on_error: OnError | None = None
+    keep: dict[str, Any] | None = None
 
 
 class Call:
@@ -83,19 +84,21 @@ class Call:
                 self._claim.close()
 
     def _open(self, durability: Durability) -> None:
-        from hafta.drivers.ledger import Book, Ledger
+        from hafta.drivers.ledger import ENDED, Book, Ledger
         from hafta.stores import codec
 
         conductor, sequence = self.conductor, self.conductor.sequence
         names = (sequence.name, durability.instance)
         self._claim = claim = durability.store.claim(*names, durable=durability.power)
         try:
-            book = Book(claim, self.runtime, names, power=durability.power, go_on=durability.on_error or _never)
+            go_on = durability.on_error or _never
+            book = Book(claim, self.runtime, names, power=durability.power, go_on=go_on, keep=durability.keep)
             conductor.record_with(Ledger(book, sequence, conductor.machine), durability.instance)
             book.tell_incidents()
             if claim.last is not None:
-                position = codec.position(claim.last.frame, claim.last.body)
-                self._resume(position, position.levels)
+                position = book.restore(codec.position(claim.last.frame, claim.last.body))
+                if position.levels[0].phase != ENDED:
+                    self._resume(position, position.levels)
         except BaseException:
             claim.close()
             raise

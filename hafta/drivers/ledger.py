@@ -32,16 +32,28 @@ if TYPE_CHECKING:
 #: Kinds of StoreError that are mistakes of the program: whether to go on without durability is not asked.
 MISTAKES = frozenset({"value", "too-large", "name", "busy"})
 
-BETWEEN, NORMAL, ROLLBACK, UNWIND = "between", "normal", "rollback", "unwind"
+BETWEEN, NORMAL, ROLLBACK, UNWIND, ENDED = "between", "normal", "rollback", "unwind", "ended"
 STOPPED, TAKING_UP = "stopped ", "taking-up "  # before the word of what was going on
+#: Before the name of what the caller keeps, among the values of a state: no keyword argument begins so.
+KEPT = "\0"
 
 
 class Book:
     """The record of one call and all that it calls: the claim, and what to do when it cannot be written."""
 
-    def __init__(self, claim: Claim, runtime: Runtime, names: tuple[str, str], *, power: bool, go_on: OnError) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        runtime: Runtime,
+        names: tuple[str, str],
+        *,
+        power: bool,
+        go_on: OnError,
+        keep: dict[str, Any] | None = None,
+    ) -> None:
         self.claim = claim
         self.power = power
+        self.keep = keep  # the caller's own values, recorded with every record
         self.fatal: StoreError | None = None  # why the call cannot go on
         self._names = names  # sequence and instance
         self._runtime = runtime
@@ -60,6 +72,8 @@ class Book:
 
     def write(self, checkpoint: int, state: dict[str, Any], *, sync: bool, frame: bytes | None = None) -> None:
         """Record a checkpoint. Raises StoreError if it cannot be, unless the program wants to go on without."""
+        if self.keep:
+            state = {**state, **{KEPT + name: value for name, value in self.keep.items()}}
         try:
             if frame is not None:
                 self.claim.enter(frame)
@@ -77,6 +91,15 @@ class Book:
             self.claim.clear(self.power)
         except StoreError as error:
             self._trouble(error)
+
+    def restore(self, position: Position) -> Position:
+        """Give the caller back what it kept; return the position without it."""
+        *outer, inner = position.levels
+        kept = {name.removeprefix(KEPT): value for name, value in inner.state.items() if name.startswith(KEPT)}
+        if self.keep is not None:
+            self.keep.update(kept)
+        state = {name: value for name, value in inner.state.items() if not name.startswith(KEPT)}
+        return position.replace(levels=(*outer, inner.replace(state=state)))
 
     def tell_incidents(self) -> None:
         """Report what the store met and could go on from."""
@@ -169,6 +192,9 @@ class Ledger:
         if self._outer:
             outer = self._outer[-1]
             self.book.turn((*self._outer[:-1], outer), sync=self.book.power)
+        elif self.book.keep:
+            name, version, node = self._sequence.name, self._sequence.version, self._machine.node.name
+            self.book.turn((Level(name, version, self._nodes, node, ENDED),), sync=self.book.power)
         else:
             self.book.end()
 
