@@ -1,0 +1,98 @@
+"""The reading end of the pipe: whole records, every byte of them compared.
+
+A pipe delivers bytes. A record may come in pieces, and many may come at once: neither is a failure, and how the bytes
+were cut never shows. End of file is one: the server has gone, and half a record that it left is of no use.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hafta import fifo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hafta.drivers.run import Run
+
+RECORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SIZE = len(RECORD)
+#: What is compared at once: whole records, just below the 64 KiB that a pipe holds.
+BATCH = RECORD * 2520
+
+
+class ServerGone(Exception):
+    """The server has closed the pipe."""
+
+
+class BadData(Exception):
+    """A record is not the alphabet; `byte` is the first character that differs."""
+
+    def __init__(self, record: bytes) -> None:
+        self.byte = next(chr(got) for got, good in zip(record, RECORD, strict=True) if got != good)
+        super().__init__(record.decode("ascii", "backslashreplace"))
+
+
+class Reader:
+    """One pipe, and what has come out of it but was not looked at yet."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd: int | None = None
+        self._unread = bytearray()
+        self._good = self._bad = 0
+
+    def open(self, run: Run) -> None:
+        """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo)."""
+        if self._fd is None:
+            run.status(f"waiting for a server on {self.path}")
+            self._fd = fifo.open_reader(self.path)
+            run.wait(self._fd)
+
+    def close(self) -> None:
+        """Close the pipe, if it is open, and forget what was left of it."""
+        fd, self._fd = self._fd, None
+        self._unread.clear()
+        if fd is not None:
+            os.close(fd)
+
+    def receive(self, run: Run) -> None:
+        """Wait until there is a record, or more. Raises ServerGone at the end of file."""
+        assert self._fd is not None
+        while len(self._unread) < SIZE:
+            piece = fifo.read(self._fd, len(BATCH))
+            if piece is None:
+                run.wait(self._fd)
+            elif piece:
+                self._unread += piece
+            else:
+                raise ServerGone(f"the server has closed {self.path}")
+
+    def take(self, most: int) -> int:
+        """Take good records off the front, at most so many; return how many. A bad one is taken, and raises BadData."""
+        good = min(good_records(self._unread), most)
+        if not good:
+            record = bytes(self._unread[:SIZE])
+            del self._unread[:SIZE]
+            self._bad += 1
+            raise BadData(record)
+        del self._unread[: good * SIZE]
+        self._good += good
+        return good
+
+    def __str__(self) -> str:
+        return f"{self._good:,} good reads, {self._bad:,} bad"
+
+
+def good_records(data: bytearray) -> int:
+    """Return how many whole records at the front are the alphabet."""
+    whole = min(len(data), len(BATCH)) // SIZE
+    if data.startswith(BATCH[: whole * SIZE]):
+        return whole
+    low, high = 0, whole  # the first `low` records are good, the first `high` are not all
+    while high - low > 1:
+        middle = (low + high) // 2
+        if data.startswith(BATCH[: middle * SIZE]):
+            low = middle
+        else:
+            high = middle
+    return low

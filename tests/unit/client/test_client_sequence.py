@@ -1,0 +1,237 @@
+"""The client's sequence does and says what the tutorial's does. Its time moves by sleeping, its pipe is real."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hafta.client import CP, PROGRAM, Data, client, try_again
+from hafta.journal.events import RolledBack
+from hafta.server.source import BAD, GOOD
+from hafta.settings import parse
+from hafta.testing import FakeRuntime
+
+OPEN_FAILED = "Open failed! Perhaps the server died?"
+BAD_ONE = ["policy_data = T", "Some bad data"]
+BAD_TWO = ["policy_data = o", "Some bad data"]
+GONE = object()  # the server dies
+
+
+class Enough(BaseException):
+    """The test has seen enough."""
+
+
+class World(FakeRuntime):
+    """A runtime in which a server does the next thing of its list whenever the client waits for it."""
+
+    def __init__(self, path: Path, acts: list[object], on_sleep: Callable[[int], None] = lambda _: None) -> None:
+        super().__init__()
+        self.pipe, self.acts, self.on_sleep = path, list(acts), on_sleep
+        self.writer: int | None = None
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        if self.acts:
+            self.act(self.acts.pop(0))
+        return super().wait(fd, timeout, write=write)
+
+    def act(self, act: object) -> None:
+        if self.writer is None:
+            self.writer = os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK)
+        if act is GONE:
+            self.close()
+        else:
+            os.write(self.writer, act)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            os.close(self.writer)
+        self.writer = None
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.on_sleep(len(self.slept))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    return tmp_path / "pipe"
+
+
+def data_for(pipe: Path, *options: str) -> Data:
+    return Data(parse(PROGRAM, ["--pipe", str(pipe), *options], {})[0])
+
+
+def call(world: World, *options: str) -> object:
+    data = data_for(world.pipe, *options)
+    try:
+        return client.call(data, runtime=world)
+    finally:
+        data.reader.close()
+        world.close()
+
+
+def reads(*numbers: int) -> list[str]:
+    return [f"{number} successful read(s)" for number in numbers]
+
+
+def test_25_good_reads_are_a_sequence(pipe: Path):
+    world = World(pipe, [GOOD] * 25)
+    result = call(world)
+    assert result
+    assert str(result) == "client succeeded"
+    assert world.said == reads(*range(1, 26))
+    assert world.slept == []
+
+
+def test_records_that_come_together_are_told_in_one_line_that_says_what_they_make(pipe: Path):
+    world = World(pipe, [GOOD * 3, GOOD * 22])
+    assert call(world)
+    assert world.said == reads(3, 25)
+
+
+def test_records_that_come_in_pieces_are_no_failure(pipe: Path):
+    world = World(pipe, [GOOD[:1], GOOD[1:20], GOOD[20:] + GOOD[:25], GOOD[25:] + GOOD * 23])
+    assert call(world)
+    assert world.said == reads(1, 25)
+    assert world.events == []
+
+
+def test_the_number_of_reads_can_be_set_but_not_to_none(pipe: Path):
+    world = World(pipe, [GOOD])
+    assert call(world, "--reads", "1")
+    with pytest.raises(Exception, match="--reads: '0' is not a whole number, 1 or more"):
+        data_for(pipe, "--reads", "0")
+
+
+def test_one_sequence_leaves_the_rest_to_the_next_on_the_same_pipe(pipe: Path):
+    world, data = World(pipe, [GOOD * 50]), data_for(pipe)
+    assert client.call(data, runtime=world)
+    assert client.call(data, runtime=world)
+    assert world.said == reads(25, 25)
+    data.reader.close()
+    world.close()
+
+
+def test_bad_data_is_tried_again_and_the_count_of_reads_begins_anew(pipe: Path):
+    world = World(pipe, [GOOD, GOOD, BAD, *[GOOD] * 25])
+    result = call(world)
+    assert world.said == [*reads(1, 2), *BAD_ONE, *BAD_TWO, *reads(*range(1, 26))]
+    assert str(result) == "client succeeded after 2 failures"
+    first, second = world.events
+    assert (first.node, first.checkpoint, first.attempt, first.to_node) == ("get_work", CP.RECEIVED, 1, "get_work")
+    assert (second.attempt, second.reason) == (2, "BadData: " + BAD[26:].decode())
+    assert world.slept == [], "trying again takes no time"
+
+
+def test_the_fifth_bad_record_in_a_row_opens_the_pipe_anew(pipe: Path):
+    world = World(pipe, [BAD * 3, *[GOOD] * 25])
+    result = call(world)
+    assert result
+    assert world.said[:11] == [*BAD_ONE, *BAD_TWO, *BAD_ONE, *BAD_TWO, *BAD_ONE, OPEN_FAILED]
+    assert world.slept == [1]
+    assert [step.node for step in world.steps[1:11]] == ["get_work"] * 9 + ["open_pipe"]
+
+
+def test_bad_data_only_goes_round_for_ever(pipe: Path):
+    """Five failures, back to the pipe, one second; again and again."""
+
+    def enough(sleeps: int) -> None:
+        if sleeps == 200:
+            raise Enough
+
+    world = World(pipe, [BAD * 3] * 1000, enough)
+    with pytest.raises(Enough):
+        call(world)
+    assert world.said == [*BAD_ONE, *BAD_TWO, *BAD_ONE, *BAD_TWO, *BAD_ONE, OPEN_FAILED] * 200
+    assert world.slept == [1] * 200
+    assert world.progresses > 200 * 5, "all the while it is healthy"
+
+
+def test_a_server_that_died_is_not_worth_five_attempts(pipe: Path):
+    world = World(pipe, [GOOD, GOOD, GONE, *[GOOD] * 25])
+    result = call(world)
+    assert result
+    assert world.said == [*reads(1, 2), OPEN_FAILED, *reads(*range(1, 26))]
+    assert world.slept == [1]
+    unwound, opened = world.events
+    assert (unwound.node, unwound.unwinding, unwound.attempt) == ("get_work", True, 1)
+    assert unwound.reason == f"ServerGone: the server has closed {pipe}"
+    assert (opened.node, opened.to_node) == ("open_pipe", "open_pipe")
+
+
+def test_half_a_record_of_a_dead_server_is_forgotten(pipe: Path):
+    world = World(pipe, [GOOD[:20], GONE, *[GOOD] * 25])
+    assert call(world)
+    assert world.said == [OPEN_FAILED, *reads(*range(1, 26))]
+
+
+def missing(path: Path) -> str:
+    path.unlink()
+    return f"there is no pipe at {path}"
+
+
+def file(path: Path) -> str:
+    path.unlink()
+    path.write_text("precious")
+    return f"{path} is a regular file, not a pipe"
+
+
+def link(path: Path) -> str:
+    path.rename(path.parent / "elsewhere")
+    path.symlink_to("elsewhere")
+    return f"{path} is a symbolic link to elsewhere"
+
+
+def foreign(path: Path) -> str:
+    if os.geteuid():
+        pytest.skip("giving a pipe away needs root")
+    path.parent.chmod(0o777)
+    os.chown(path, 4711, 4711)
+    return f"{path} belongs to"
+
+
+@pytest.mark.parametrize("trouble", [missing, file, link, foreign])
+def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_the_journal_says_why(pipe: Path, trouble):
+    reason = trouble(pipe)
+
+    def mend(sleeps: int) -> None:
+        if sleeps == 50:
+            pipe.unlink(missing_ok=True)
+            os.mkfifo(pipe, 0o600)
+
+    world = World(pipe, [GOOD] * 25, mend)
+    assert call(world)
+    assert world.said == [OPEN_FAILED] * 50 + reads(*range(1, 26))
+    assert world.slept == [1] * 50
+    assert world.progresses >= 50
+    assert all(isinstance(event, RolledBack) and reason in event.message() for event in world.events)
+    assert [event.attempt for event in world.events] == list(range(1, 51))
+
+
+def test_a_read_that_fails_otherwise_is_tried_five_times(pipe: Path):
+    world = World(pipe, [GOOD * 25])
+    world.force("get_work", OSError(5, "Input/output error"), times=5)
+    assert call(world)
+    assert world.said == [OPEN_FAILED, *reads(25)]
+
+
+def test_an_impossible_checkpoint_is_a_panic():
+    panics: list[str] = []
+    run = SimpleNamespace(panic=panics.append, say=panics.append)
+    try_again(run, 7)
+    assert panics == ["invalid checkpoint 7"]
+
+
+def test_without_a_path_it_reads_where_the_server_writes_by_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/somewhere")
+    assert Data(parse(PROGRAM, [], {})[0]).reader.path == "/run/somewhere/pipe"
+
+
+def test_its_status_tells_what_it_has_read(pipe: Path):
+    world = World(pipe, [GOOD, BAD, GOOD * 25])
+    assert call(world)
+    assert world.statuses[0] == f"waiting for a server on {pipe}"
+    assert world.statuses[-1] == "26 good reads, 2 bad"
