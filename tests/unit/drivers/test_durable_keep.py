@@ -1,6 +1,7 @@
 """What the caller keeps: values that outlive visits, calls and processes."""
 
 import pytest
+
 from hafta import EXIT, Sequence
 from hafta.errors import StoreError
 from hafta.stores import MemoryStore
