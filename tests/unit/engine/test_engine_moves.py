@@ -195,7 +195,7 @@ def test_an_unknown_node_is_answered_with_those_that_there_are():
     assert caught.value.hint == "it has EXIT, first, second"
 
 
-@pytest.mark.parametrize("make", (normal, rollback), ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [normal, rollback], ids=lambda make: make.__name__)
 def test_advancing_to_a_node_of_another_sequence_raises_and_changes_nothing(make):
     message = refused(make(), lambda m: m.advance(foreign))
     assert message == "node second named <node second>, which is no node of the sequence"
