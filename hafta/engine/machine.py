@@ -32,8 +32,8 @@ Theory of operation
 
 Beginning where a process died is in place.py (rules 12 to 15).
 
-Invariant: after any moves, legal or not, each node stands on the stack at most once, the current one (until DONE) not at
-all, and every attempt that failed has had its rollback function run exactly once before another attempt of that node
+Invariant: after any moves, legal or not, each node stands on the stack at most once, the current one (until DONE) not
+at all, and every attempt that failed has had its rollback function run exactly once before another attempt of that node
 begins.
 
 Whoever changes a rule changes the naive model in tests/unit/engine, the drivers, and docs/sequences.md.
