@@ -1,0 +1,321 @@
+"""The overlord, its keeper, or both die by force: no service is left running without them, and none runs twice."""
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from overlord_harness import DEADLINE, PYTHON, ROOT, is_alive, wait_until
+
+#: A main process with a child, a grandchild in a session of its own, and a daemon that was disowned.
+TREE = """
+import os, sys, time
+name = sys.argv[1]
+
+def note():
+    with open(name, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+
+def sleep():
+    note()
+    time.sleep(1000)
+
+note()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid()
+        sleep()
+    sleep()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        sleep()
+    os._exit(0)
+time.sleep(1000)
+"""
+
+#: Writes 2 MB, then says that it has.
+NOISY = """
+import time
+for n in range(20000): print('x' * 99, flush=True)
+open({!r}, 'w').write('1')
+time.sleep(1000)
+"""
+
+
+def tree(place, name):
+    """Write a service that starts four processes."""
+    command = place.script(f"{name}.py", TREE)
+    place.service(
+        name, f"{command} {place.file(name)}.pids", "Restart=always", "RestartSec=0", "RuntimeDirectory=" + name
+    )
+
+
+def noted(place, name):
+    return [int(pid) for pid in place.read(f"{name}.pids").split()]
+
+
+def keeper_of(pid):
+    """Return the keeper of an overlord."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        for child in map(int, file.read().split()):
+            with open(f"/proc/{child}/comm") as comm:
+                if comm.read().strip() == "hafta-keeper":
+                    return child
+    return 0
+
+
+def test_whenever_the_overlord_is_killed_nothing_remains_and_a_new_one_starts_one_of_each(place):
+    """Killed at random moments of starting, running and restarting."""
+    tree(place, "a")
+    tree(place, "b")
+    for _ in range(12):
+        overlord = place.start("a", "b", "--kill", "a=0.05")
+        time.sleep(random.uniform(0.0, 0.4))
+        overlord.send(signal.SIGKILL)
+        overlord.wait()
+    overlord = place.start("a", "b")
+    overlord.wait_for("is ready", 2)
+    for name in ("a", "b"):
+        wait_until(lambda name=name: sum(map(is_alive, noted(place, name))) == 4)
+        assert next(pid for pid in noted(place, name) if is_alive(pid)) == overlord.pids(f"{name}.service")[0]
+    assert overlord.stop() == 0
+    assert place.left_over() == []
+    assert not os.path.exists(place.runtime)
+
+
+def test_when_the_overlord_is_killed_its_directories_go_too(place):
+    tree(place, "a")
+    overlord = place.start("a")
+    wait_until(lambda: len(noted(place, "a")) == 4)
+    assert os.path.isdir(f"{place.runtime}/a")
+    overlord.send(signal.SIGKILL)
+    wait_until(lambda: not os.path.exists(place.runtime))
+    assert place.left_over() == []
+
+
+def test_the_main_process_dies_with_the_overlord_also_without_the_keeper(place):
+    place.service("a", "/bin/sleep 1000")
+    overlord = place.start("a")
+    overlord.wait_for("is ready")
+    keeper = wait_until(lambda: keeper_of(overlord.pid))
+    overlord.send(signal.SIGSTOP)
+    os.kill(keeper, signal.SIGKILL)
+    overlord.send(signal.SIGKILL)
+    wait_until(lambda: not is_alive(overlord.pids("a.service")[0]))
+
+
+def test_a_killed_keeper_is_replaced_and_the_new_one_does_its_work(place):
+    tree(place, "a")
+    overlord = place.start("a")
+    wait_until(lambda: len(noted(place, "a")) == 4)
+    os.kill(keeper_of(overlord.pid), signal.SIGKILL)
+    overlord.wait_for("the keeper died: there is a new one")
+    assert len(overlord.pids("a.service")) == 1
+    assert place.start("a").wait() == 25, "the lock is still held"
+    overlord.send(signal.SIGKILL)
+    wait_until(lambda: not os.path.exists(place.runtime))
+    assert place.left_over() == []
+
+
+def test_the_keeper_misses_what_is_sent_to_the_terminal_and_asks_for_its_end(place):
+    place.service("a", "/bin/sleep 1000")
+    overlord = place.start("a", start_new_session=True)
+    overlord.wait_for("is ready")
+    keeper = keeper_of(overlord.pid)
+    assert os.getsid(keeper) == keeper
+    os.kill(keeper, signal.SIGTERM)
+    os.kill(keeper, signal.SIGINT)
+    os.killpg(overlord.pid, signal.SIGINT)
+    assert overlord.wait() == 0
+    assert "keeper died" not in overlord.text
+
+
+def test_the_keeper_holds_nothing_of_the_overlord_open(place):
+    place.service("a", "/bin/sleep 1000")
+    overlord = place.start("a")
+    overlord.wait_for("is ready")
+    keeper = keeper_of(overlord.pid)
+    targets = sorted(os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper}/fd"))
+    assert [target.partition(":")[0] for target in targets] == [
+        f"{place.runtime}/hafta-overlord/lock/a.service.lock",
+        "pipe",
+    ]
+    assert overlord.stop() == 0
+
+
+def test_the_same_unit_is_not_run_twice_and_the_error_names_who_runs_it(place):
+    place.service("a", "/bin/sleep 1000")
+    place.service("b", "/bin/sleep 1000")
+    first = place.start("a")
+    first.wait_for("is ready")
+    second = place.start("b", "a")
+    assert second.wait() == 25
+    assert second.lines == [
+        f"hafta: error: a.service is already run by the overlord of process {first.pid}",
+        f"hafta: stop that one first (kill {first.pid}), or run other units",
+    ]
+    third = place.start("b")
+    third.wait_for("is ready")
+    assert first.stop() == 0
+    assert third.stop() == 0
+    assert os.listdir(place.runtime) == [], "the third found it there, and so leaves it there"
+
+
+def test_many_overlords_that_come_and_go_share_the_directory(place):
+    for name in "abcdef":
+        place.service(name, "/bin/true")
+    for _ in range(3):
+        overlords = [place.start(name) for name in "abcdef"]
+        assert [overlord.wait() for overlord in overlords] == [0] * 6, [overlord.text for overlord in overlords]
+        assert not os.path.exists(place.runtime) or os.listdir(place.runtime) == []
+
+
+@pytest.mark.parametrize("closed", ["stdout", "reader"])
+def test_services_run_on_when_nobody_reads_what_they_write(place, closed):
+    """Not even a closed stdout, or a reader that has gone, ends or delays them."""
+    noisy = place.script("noisy.py", NOISY.format(place.file("done")))
+    place.service("a", noisy)
+    if closed == "stdout":
+        overlord = place.start("a", stdout=None, preexec_fn=lambda: os.closerange(0, 3))
+    else:
+        overlord = place.start("a")
+        overlord.process.stdout.fileno()
+        reader, writer = os.pipe()
+        overlord.destroy()
+        overlord = place.start("a", stdout=writer)
+        os.close(writer)
+        os.close(reader)
+    wait_until(lambda: place.read("done"))
+    overlord.send(signal.SIGTERM)
+    assert overlord.process.wait(DEADLINE) == 0
+
+
+def test_a_stuck_reader_delays_nobody_and_learns_what_was_dropped(place):
+    noisy = place.script("noisy.py", NOISY.format(place.file("done")))
+    place.service("a", noisy, "Restart=always", "RestartSec=0")
+    reader, writer = os.pipe()
+    overlord = place.start("a", stdout=writer)
+    os.close(writer)
+    wait_until(lambda: place.read("done"))
+    os.unlink(place.file("done"))
+    with open(f"/proc/{overlord.pid}/task/{overlord.pid}/children") as file:
+        main = max(map(int, file.read().split()))
+    os.kill(main, signal.SIGKILL)
+    wait_until(lambda: place.read("done"))
+    overlord.send(signal.SIGTERM)
+    with open(reader, "rb") as file:
+        text = file.read().decode()
+    assert overlord.process.wait(DEADLINE) == 0
+    assert "lines of a dropped: the output was not read in time" in text
+    assert "restart 1" in text
+    assert len(text) < 600_000
+
+
+def test_a_terminal_that_closes_stops_it(place):
+    place.service("a", "/bin/sleep 1000")
+    leader, follower = os.openpty()
+    overlord = place.start(
+        "a", stdout=follower, stdin=follower, environ={"TERM": "xterm", "NO_COLOR": ""}, preexec_fn=own_terminal
+    )
+    os.close(follower)
+    text = b""
+    while b"is ready" not in text:
+        text += os.read(leader, 4096)
+    os.close(leader)
+    assert overlord.process.wait(DEADLINE) == 0
+    assert b"\x1b[" in text
+    assert place.left_over() == []
+
+
+def own_terminal():
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a namespace of processes")
+def test_as_process_1_it_reaps_orphans_and_ends_on_sigterm_with_nothing_left(place):
+    zombies = "for i in 1 2 3; do (/bin/true & exec /bin/true) & done; setsid sleep 1000 & echo made; sleep 1000"
+    place.service("a", f"/bin/sh -c '{zombies}'")
+    overlord = place.start("a", prefix=("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"))
+    overlord.wait_for("a +[|] made")
+    with open(f"/proc/{overlord.pid}/task/{overlord.pid}/children") as file:
+        first = int(file.read())
+    wait_until(lambda: not zombies_below(first))
+    os.kill(first, signal.SIGUSR2)  # the kernel keeps what process 1 does not ask for away from it
+    os.kill(first, signal.SIGTERM)
+    assert overlord.wait() == 0
+    assert "Overlord stopped: SIGTERM" in overlord.text
+    assert not os.path.exists(place.runtime)
+
+
+def zombies_below(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [child for child in map(int, file.read().split()) if not is_alive(child)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_user_who_is_not_root_has_a_private_place_by_itself(place):
+    nobody = 65534
+    place.service(
+        "a", "/bin/sh -c 'echo $$RUNTIME_DIRECTORY; sleep 1000'", "RuntimeDirectory=x", "User=root", "DynamicUser=yes"
+    )
+    os.chmod(place.path, 0o777)
+    options = {"user": nobody, "group": nobody, "extra_groups": []}
+    reading = [PYTHON, "-c", "import hafta.overlord"]
+    if subprocess.run(reading, check=False, cwd="/", env={"PYTHONPATH": ROOT}, **options).returncode:
+        pytest.skip("this checkout cannot be read by others")
+    private = f"/tmp/hafta-overlord-{nobody}"
+    overlord = place.start("a", places=(), environ={"HOME": place.path, "XDG_RUNTIME_DIR": ""}, **options)
+    overlord.wait_for(f"a +[|] {private}/x")
+    info = os.lstat(private)
+    assert (info.st_uid, stat.S_IMODE(info.st_mode)) == (nobody, 0o700)
+    assert overlord.stop(signal.SIGINT) == 0
+    text = overlord.text
+    assert "Unit a.service: User= is not honoured" in text
+    assert "only root can change the user: runs as the caller" in text
+    assert not os.path.exists(private)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_root_runs_a_service_as_its_user_which_reaches_the_notify_socket(place):
+    ready = place.script(
+        "ready.py",
+        """
+        import os, socket, time
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.connect(os.environ["NOTIFY_SOCKET"])
+        open(os.environ["RUNTIME_DIRECTORY"] + "/mine", "w").close()
+        print(os.getuid(), os.getgid(), os.environ["USER"], os.environ["HOME"], flush=True)
+        s.send(b"READY=1")
+        time.sleep(1000)
+        """,
+    )
+    place.service(
+        "a",
+        ready.replace(sys.executable, "/usr/bin/python3"),
+        "Type=notify",
+        "User=nobody",
+        "RuntimeDirectory=x",
+        "LimitCORE=0",
+    )
+    overlord = place.start("a")
+    overlord.wait_for("is ready")
+    import pwd
+
+    nobody = pwd.getpwnam("nobody")
+    assert overlord.find(r"a +\| (.*)") == [f"{nobody.pw_uid} {nobody.pw_gid} nobody {nobody.pw_dir}"]
+    assert os.stat(f"{place.runtime}/x").st_uid == nobody.pw_uid
+    assert overlord.stop() == 0
+    overlord = place.start("a")
+    overlord.wait_for("is ready")
+    overlord.send(signal.SIGKILL)
+    wait_until(lambda: not os.path.exists(place.runtime))
+    assert place.left_over() == [], "also a process of another user ends with the overlord"
