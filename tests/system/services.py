@@ -103,12 +103,7 @@ def stands_for(entries: list[dict[str, str]]) -> int:
 
 
 def leftovers(machine: Machine) -> list[str]:
-    """Return processes and files of ours; to be called when all is stopped.
-
-    The link /run/hafta-client is systemd's: it forgets it when the directory of a dynamic user goes.
-    """
+    """Return processes and files of ours; to be called when all is stopped."""
     processes = machine.sh("ps -e -o pid=,args= | grep '[h]afta' || :")
-    files = machine.sh(
-        "find /run /tmp /var/tmp /dev/shm -name '*hafta*' ! -type l ! -path '/run/systemd/*' 2>/dev/null || :"
-    )
+    files = machine.sh("find /run /tmp /var/tmp /dev/shm -name '*hafta*' ! -path '/run/systemd/*' 2>/dev/null || :")
     return [*processes.splitlines(), *files.splitlines()]

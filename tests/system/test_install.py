@@ -38,7 +38,7 @@ def test_both_start_and_records_are_read(fresh):
     fresh.run("systemctl", "start", "hafta-server", "hafta-client")
     wait_for_read(fresh, cursor)
     assert all(is_running(fresh, unit) for unit in UNITS)
-    for unit, words in ((SERVER, "written"), (CLIENT, "records read")):
+    for unit, words in ((SERVER, "written"), (CLIENT, "good reads")):
         fresh.wait_until(f"STATUS of {unit}", lambda unit=unit, words=words: words in fresh.get(unit, "StatusText"))
     stop(fresh)
     assert leftovers(fresh) == []

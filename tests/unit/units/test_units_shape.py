@@ -14,6 +14,11 @@ def sandbox(name):
     return {key: values for key, values in read(name).items() if SANDBOX.match(key[1])}
 
 
+def users():
+    lines = (UNITS / "hafta.sysusers").read_text().splitlines()
+    return {tuple(line.split()[:3]) for line in lines if not line.startswith("#")}
+
+
 def test_all_services_stand_in_the_same_sandbox():
     server = sandbox("hafta-server.service")
     assert len(server) > 25
@@ -34,8 +39,8 @@ def test_the_target_starts_and_stops_both():
 def test_the_clients_may_read_the_servers_pipe():
     server = read("hafta-server.service")["Service", "Environment"]
     assert server == ["HAFTA_PIPE=%t/hafta/pipe", "HAFTA_MODE=0640"]
-    for name in SERVICES[1:]:
-        assert read(name)["Service", "SupplementaryGroups"] == read("hafta-server.service")["Service", "Group"]
+    assert ("m", "hafta-client", "hafta") in users()
+    assert all(read(name)["Service", "User"] == ["hafta-client"] for name in SERVICES[1:])
 
 
 def test_each_client_has_its_own_pipe():
@@ -58,6 +63,8 @@ def test_every_unit_can_be_enabled_and_names_its_page(name):
     assert f"man:{page}(8)" in unit["Unit", "Documentation"][0].split()
 
 
-def test_the_user_of_the_server_is_made_by_sysusers():
-    lines = [line for line in (UNITS / "hafta.sysusers").read_text().splitlines() if not line.startswith("#")]
-    assert [line.split()[:2] for line in lines] == [["u", "hafta"]]
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_user_of_a_service_is_made_by_sysusers(name):
+    (user,) = read(name)["Service", "User"]
+    assert ("u", user, "-") in users()
+    assert read(name)["Service", "Group"] == [user]
