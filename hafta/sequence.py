@@ -10,7 +10,7 @@ from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable
     from typing import Any, Self, TypeVar, overload
 
     from hafta.drivers.call import Durability
@@ -61,19 +61,22 @@ class Sequence:
 
         A node is named after its number if that is of an IntEnum, else after its normal function. 0 stands for EXIT
         unless a node has it. The first normal function's node is the start node.
-        Raises ValueError for a function given twice, or a node without a normal function.
+        Raises ValueError for a function given twice or of no such kind, or a node without a normal function.
         """
-        by_number: dict[int, dict[Function, Callable[..., Any]]] = {}
+        tables: dict[Function, dict[int, Callable[..., Any]]] = {kind: {} for kind in Function}
         for number, kind, function in nodes:
-            functions = by_number.setdefault(number, {})
-            if kind in functions:
+            if kind not in tables:
+                raise ValueError(f"node {number!r} of sequence {name}: {kind!r} is not NORMAL, ROLLBACK or POLICY")
+            if number in tables[kind]:
                 raise ValueError(f"node {number!r} of sequence {name} has two {kind.value} functions")
-            functions[kind] = function
-        sequence = cls(name)
-        for number, functions in by_number.items():
-            if Function.NORMAL not in functions:
+            tables[kind][number] = function
+        normal, rollback, policy = tables.values()
+        for number in [*rollback, *policy]:
+            if number not in normal:
                 raise ValueError(f"node {number!r} of sequence {name} has no normal function")
-            sequence._add_numbered(number, functions)
+        sequence = cls(name)
+        for number, function in normal.items():
+            sequence._add_numbered(number, function, rollback.get(number), policy.get(number))
         return sequence
 
     if TYPE_CHECKING:
@@ -106,7 +109,7 @@ class Sequence:
         """
 
         def declare(normal: Callable[..., Any]) -> Node:
-            return self._add(Node(name or normal.__name__, normal, None, policy, timeout=timeout, durable=durable))
+            return self._add(Node(name or _name(normal), normal, None, policy, timeout=timeout, durable=durable))
 
         return declare if function is None else declare(function)
 
@@ -230,13 +233,19 @@ class Sequence:
             raise IllegalMove(f"sequence {self.name} has no node", "declare one with @sequence.node, before close()")
         return next(iter(self.nodes.values()))
 
-    def _add_numbered(self, number: int, functions: Mapping[Function, Callable[..., Any]]) -> None:
-        normal = functions[Function.NORMAL]
-        name = number.name.lower() if isinstance(number, Enum) else normal.__name__
-        rollback, policy = functions.get(Function.ROLLBACK), functions.get(Function.POLICY)
+    def _add_numbered(
+        self,
+        number: int,
+        normal: Callable[..., Any],
+        rollback: Callable[..., Any] | None,
+        policy: Callable[..., Any] | None,
+    ) -> None:
+        name = number.name.lower() if isinstance(number, Enum) else _name(normal)
         self.targets[number] = self._add(Node(name, normal, rollback, policy, id=number))
 
     def _add(self, node: Node) -> Node:
+        if not node.name.isprintable():
+            raise ValueError(f"a node needs a printable name, not {node.name!r}")
         if node.name in self.nodes:
             raise ValueError(f"sequence {self.name} has a node {node.name} already")
         if node.timeout is not None and not node.timeout > 0:
@@ -271,6 +280,13 @@ def _durability(
 
     on_error = on_store_error if callable(on_store_error) else lambda _error: on_store_error == "go on"
     return Durability(store, instance, level == "power", on_error, keep)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", None)
+    if not name:
+        raise ValueError(f"{function!r} has no name for its node: give one with name=")
+    return str(name)
 
 
 def _is_async(function: object) -> bool:
