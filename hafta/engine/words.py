@@ -136,7 +136,17 @@ class PolicyEvent:
 
 
 def describe(reason: object) -> str:
-    """Return a reason as one line of text: an exception by its message, with its type where that says more."""
+    """Return a reason as one line of text: an exception by its message, with its type where that says more.
+
+    Never raises: it is called in the middle of a rollback.
+    """
+    try:
+        return _told(reason)
+    except Exception:
+        return f"{type(reason).__name__}, which cannot be told in words"
+
+
+def _told(reason: object) -> str:
     if isinstance(reason, BaseException):
         text = str(reason)
         told = text if isinstance(reason, OSError) and text else f"{type(reason).__name__}: {text}".rstrip(": ")

@@ -74,7 +74,7 @@ def rollback_action(shape, choice):
         return "return", None, None
     what, number = choice % 16, choice // 16
     if what <= 9:
-        return "return", None, (None, number)[what == 9]
+        return ("return", "own")[what % 2], None, (None, number)[what > 7]
     if what <= 11:
         return ("success", "name")[what - 10], node_of(shape, number), None
     if what == 12:
@@ -245,6 +245,8 @@ class RealWorld:
         if what == "raise":
             raise ValueError(value)
         target = hafta.EXIT if value == "EXIT" else value and self.sequence.nodes[value]
+        if what == "own":
+            return run.node
         if what == "success":
             return run.success(target)
         return value if what == "name" else target
