@@ -32,6 +32,8 @@ _FLOAT = Struct("<d")
 _pack_size = _SIZE.pack
 _pack_int = _INT.pack
 _keys: dict[str, bytes] = {}  # the keys of a program's states, encoded; programs have few
+_levels: dict[tuple[str, str, tuple[str, ...]], bytes] = {}  # what stays the same of each sequence, encoded
+_OPENING = b"l" + _pack_size(6) + b"i" + _pack_int(VERSION) + b"l"
 
 
 class Visit(Record):
@@ -71,9 +73,10 @@ class Position(Record):
 def frame(position: Position) -> bytes:
     """Return the frame of the records that follow. Raises StoreError of kind "value"."""
     *outer, inner = position.levels
-    levels = [*map(_level, outer), _level(inner.replace(checkpoint=0, state={}))]
-    said = [VERSION, levels, position.entered, position.boottime, position.boot, position.pid]
-    return encode(said, "frame")
+    levels = [_level(level, level.checkpoint, level.state) for level in outer]
+    levels.append(_level(inner, 0, {}))
+    times = b"f" + _FLOAT.pack(position.entered) + b"f" + _FLOAT.pack(position.boottime)
+    return _OPENING + _pack_size(len(levels)) + b"".join(levels) + times + _text(position.boot) + _number(position.pid)
 
 
 def body(checkpoint: int, state: Mapping[str, Any], room: int) -> bytes:
@@ -114,8 +117,7 @@ def encode(value: Any, key: str, depth: int = 0) -> bytes:
     if isinstance(value, float):
         return b"f" + _FLOAT.pack(value)
     if isinstance(value, str):
-        data = value.encode("utf-8", "surrogatepass")
-        return b"s" + _pack_size(len(data)) + data
+        return _text(value)
     if isinstance(value, bytes):
         return b"b" + _pack_size(len(value)) + value
     return _encode_many(value, key, depth)
@@ -189,8 +191,7 @@ def _key(key: str) -> bytes:
     if not isinstance(key, str):
         raise StoreError(f"{key!r}: a key is a str", "name each value of the state", kind="value")
     data = key.encode("utf-8", "surrogatepass")
-    if len(_keys) >= 1000:  # keys that are made up at run time must not pile up
-        _keys.clear()
+    _make_room(_keys)
     _keys[key] = encoded = _pack_size(len(data)) + data
     return encoded
 
@@ -202,9 +203,38 @@ def _decode_key(data: bytes, at: int) -> tuple[str, int]:
     return data[at + 4 : end].decode("utf-8", "surrogatepass"), end
 
 
-def _level(level: Level) -> list[Any]:
-    stack = [list(visit.values()) for visit in level.stack]
-    return [*level.values()[:-1], stack]
+def _level(level: Level, checkpoint: int, state: dict[str, Any]) -> bytes:
+    name = level.sequence, level.version, level.nodes
+    fixed = _levels.get(name) or _fixed(name)
+    stack = [_visit(visit) for visit in level.stack]
+    moving = _text(level.node) + _text(level.phase) + _number(level.attempt) + _number(checkpoint)
+    return fixed + moving + encode(state, "state") + b"l" + _pack_size(len(stack)) + b"".join(stack)
+
+
+def _fixed(name: tuple[str, str, tuple[str, ...]]) -> bytes:
+    """Return the part of a level that is the same for all of a sequence's life."""
+    _make_room(_levels)
+    _levels[name] = fixed = b"l" + _pack_size(9) + b"".join(encode(part, "sequence") for part in name)
+    return fixed
+
+
+def _visit(visit: Visit) -> bytes:
+    return b"l" + _pack_size(3) + _text(visit.node) + _number(visit.checkpoint) + encode(visit.state, visit.node)
+
+
+def _text(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return b"s" + _pack_size(len(data)) + data
+
+
+def _number(number: int) -> bytes:
+    return b"i" + _pack_int(number)
+
+
+def _make_room(cache: dict[Any, bytes]) -> None:
+    """Keep what is made up at run time from piling up."""
+    if len(cache) >= 1000:
+        cache.clear()
 
 
 def _position(frame_data: bytes, body_data: bytes) -> Position:

@@ -85,17 +85,15 @@ class FileClaim:
 
     def write(self, body: bytes, sync: bool = False) -> None:
         """Record the frame and `body`."""
-        trouble: OSError | None = None
-        if not sync:
-            try:
-                self._send(body)
-            except OSError as error:
-                trouble = error  # it is met again, or not, where it can be dealt with
-            except (StopIteration, ValueError):
-                pass  # rule 3
-            else:
-                return
-        self._alone(self._put, body, sync, trouble)
+        if sync:
+            self._alone(self._put, body, True, None)
+            return
+        try:
+            self._send(body)
+        except OSError as error:
+            self._alone(self._put, body, False, error)
+        except (StopIteration, ValueError):  # rule 3
+            self._alone(self._put, body, False, None)
 
     def clear(self, sync: bool = False) -> None:
         """Record that there is nothing to resume."""

@@ -40,7 +40,15 @@ class Machine:
         os.chmod(f"{path}/init", 0o755)
 
     def boot(self) -> None:
-        command = ["linux.uml", "mem=96M", f"ubd0={self.disk}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"]
+        command = [
+            "linux.uml",
+            "mem=96M",
+            f"ubd0={self.disk}",
+            "root=/dev/root",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+        ]
         command += [f"init={self.path}/init", "con=null", "con0=null,fd:1", "ssl=null", "quiet"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

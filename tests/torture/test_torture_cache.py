@@ -74,7 +74,7 @@ def test_no_flush_is_missing(way, tmp_path, tell, long):
     with run.disk.in_use() as mount:
         run.go(mount, 20 if long else 6, 20)
     states = 0
-    for state, acknowledged in run.disk.states(random.Random(seed), 30 if long else 9):
+    for state, acknowledged in run.disk.states(random.Random(seed), 40 if long else 14):
         states += 1
         found = run.found_after(state)
         assert acknowledged <= found <= run.n or (acknowledged == 0 and found == -1), (
