@@ -13,13 +13,15 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from contextvars import Token
-    from typing import NoReturn
+    from typing import Any, NoReturn, TypeVar
 
     from hafta.drivers.probe import Probe
     from hafta.journal.event import Event
     from hafta.journal.reporter import Reporter
+
+    T = TypeVar("T")
 
 _reporter: Reporter | None = None
 
@@ -58,6 +60,8 @@ class Runtime:
         A hang-up or an error on the descriptor counts as ready: the read or write then tells.
         Raises OSError (EBADF) for a descriptor that is not open.
         """
+        if fd < 0:
+            raise _closed(fd)
         poll = select.poll()
         poll.register(fd, select.POLLOUT if write else select.POLLIN)
         end = None if timeout is None else self.now() + timeout
@@ -90,6 +94,12 @@ class Runtime:
             self.progress()
             if is_ready or (end is not None and self.now() >= end):
                 return is_ready
+
+    def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in an event loop of its own, as an asynchronous sequence that is called without await."""
+        from asyncio import run
+
+        return run(coroutine)
 
     def progress(self) -> None:
         """Note that the work has moved on."""
@@ -152,7 +162,11 @@ def default_reporter() -> Reporter:
 
 def _usable(fd: int, events: int) -> bool:
     if events & select.POLLNVAL:
-        import errno
-
-        raise OSError(errno.EBADF, f"descriptor {fd} is not open")
+        raise _closed(fd)
     return True
+
+
+def _closed(fd: int) -> OSError:
+    import errno
+
+    return OSError(errno.EBADF, f"descriptor {fd} is not open")

@@ -175,11 +175,13 @@ class Sequence:
     def _call(
         self, data: Any, start: object, runtime: Runtime | None, durability: Durability | None, outer: Run | None
     ) -> Result:
+        from hafta import runtime as world
         from hafta.drivers.blocking import drive, take_up
         from hafta.drivers.call import Call
 
         if self.is_async:
-            return _in_a_loop(self, self._call_async(data, start, runtime, durability, outer))
+            runtime = runtime or world.current()
+            return _in_a_loop(self, runtime, self._call_async(data, start, runtime, durability, outer))
         call = Call(self, data, start=self._start(start), runtime=runtime, durability=durability, outer=outer)
         with call as conductor:
             if take_up(conductor, call.take_up):
@@ -256,13 +258,13 @@ class Sequence:
         return node
 
 
-def _in_a_loop(sequence: Sequence, call: Coroutine[Any, Any, Result]) -> Result:
+def _in_a_loop(sequence: Sequence, runtime: Runtime, call: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(call)
+        return runtime.run_async(call)
     call.close()
     raise IllegalMove(f"sequence {sequence.name} is asynchronous", "await sequence.call_async(), or run.call()")
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     from hafta.drivers.probe import Step
+    from hafta.engine.node import Node
     from hafta.journal.event import Event
 
     T = TypeVar("T")
@@ -52,13 +53,22 @@ class FakeRuntime(Runtime):
         self.progresses = 0
         self._forced: dict[tuple[str, str], list[object]] = {}
 
-    def force(self, node: str, *reasons: object, times: int = 1, function: str = "normal") -> None:
+    def force(self, node: Node | str, *reasons: object, times: int = 1, function: str = "normal") -> None:
         """Let the next runs of the named node fail before they begin, for these reasons, one after the other.
 
         The whole list is used `times` times; None among the reasons lets a run pass. `function` is "normal" or
-        "rollback". A reason that is no exception arrives as ForcedFailure.
+        "rollback". A reason that is no exception arrives as ForcedFailure. Raises ValueError for what would force
+        nothing. `forced` is what has not been used yet.
         """
-        self._forced.setdefault((node, function), []).extend(reasons * times)
+        if not reasons or times < 1 or function not in {"normal", "rollback"}:
+            asked = f"reasons={reasons!r}, times={times!r}, function={function!r}"
+            raise ValueError(f'force() takes reasons, times >= 1 and function "normal" or "rollback", not {asked}')
+        self._forced.setdefault((str(node), function), []).extend(reasons * times)
+
+    @property
+    def forced(self) -> dict[tuple[str, str], list[object]]:
+        """The failures that no run has met yet, by node and function: at the end of a test, a misspelt name."""
+        return {key: list(reasons) for key, reasons in self._forced.items() if reasons}
 
     @property
     def path(self) -> list[str]:
@@ -96,12 +106,23 @@ class FakeRuntime(Runtime):
         self.clock += timeout
         return super().wait(fd, 0, write=write)
 
+    async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
+        """Wait as wait() does; in run_async(), letting other tasks run."""
+        if self._has_this_loop():
+            return await super().await_fd(fd, timeout, write=write)
+        return self.wait(fd, timeout, write=write)
+
+    def _has_this_loop(self) -> bool:
+        from asyncio import get_running_loop
+
+        return getattr(get_running_loop(), "fake_runtime", None) is self
+
     async def asleep(self, seconds: float) -> None:
         """Move the clock, letting other tasks run: in run_async() all of them share this clock."""
-        from asyncio import get_running_loop, sleep
+        from asyncio import sleep
 
         self.slept.append(seconds)
-        if getattr(get_running_loop(), "fake_runtime", None) is self:
+        if self._has_this_loop():
             await sleep(seconds)
         else:
             self.clock += max(0.0, seconds)
@@ -109,7 +130,10 @@ class FakeRuntime(Runtime):
         self.progress()
 
     def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in an event loop whose time is this clock: asyncio.sleep and asyncio.timeout take no time, either."""
+        """Run it in an event loop whose time is this clock: asyncio.sleep and asyncio.timeout take no time, either.
+
+        So are asynchronous sequences that are called without await.
+        """
         from hafta.testing.loop import run
 
         return run(self, coroutine)

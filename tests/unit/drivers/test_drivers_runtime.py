@@ -1,0 +1,138 @@
+"""The plain runtime: waits that end in time and are cut into slices, in each of which progress is noted."""
+
+import asyncio
+import errno
+import os
+import threading
+import time
+
+import pytest
+
+import hafta
+from hafta import runtime as world
+from hafta.runtime import Runtime
+
+
+class Fed(Runtime):
+    """Counts what would feed a watchdog, and cuts waits into short slices."""
+
+    slice = 0.01
+
+    def __init__(self):
+        super().__init__()
+        self.progresses = 0
+
+    def progress(self):
+        self.progresses += 1
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    yield reader, writer
+    for fd in (reader, writer):
+        os.close(fd)
+
+
+def wait(runtime, asynchronous, fd, timeout=None, **how):
+    if asynchronous:
+        return asyncio.run(runtime.await_fd(fd, timeout, **how))
+    return runtime.wait(fd, timeout, **how)
+
+
+both = pytest.mark.parametrize("asynchronous", [False, True])
+
+
+@both
+def test_a_sleep_ends_in_time_and_is_fed_all_along(asynchronous):
+    runtime, began = Fed(), time.monotonic()
+    if asynchronous:
+        asyncio.run(runtime.asleep(0.05))
+    else:
+        runtime.sleep(0.05)
+    assert time.monotonic() - began >= 0.05
+    assert runtime.progresses >= 2
+
+
+@both
+def test_a_wait_ends_in_time_and_is_fed_all_along(asynchronous, pipe):
+    runtime, began = Fed(), time.monotonic()
+    assert wait(runtime, asynchronous, pipe[0], 0.05) is False
+    assert time.monotonic() - began >= 0.05
+    assert runtime.progresses >= 2
+
+
+@both
+def test_a_wait_for_what_is_ready_returns_at_once(asynchronous, pipe):
+    reader, writer = pipe
+    assert wait(Runtime(), asynchronous, writer, 60, write=True) is True
+    os.write(writer, b"x")
+    assert wait(Runtime(), asynchronous, reader) is True
+
+
+@both
+def test_a_wait_without_a_timeout_outlasts_its_slices(asynchronous, pipe):
+    reader, writer = pipe
+    runtime = Fed()
+    timer = threading.Timer(0.05, os.write, (writer, b"x"))
+    timer.start()
+    assert wait(runtime, asynchronous, reader) is True
+    timer.join()
+    assert runtime.progresses >= 2
+
+
+@both
+def test_a_peer_that_hangs_up_ends_the_wait(asynchronous):
+    reader, writer = os.pipe()
+    os.close(writer)
+    assert wait(Runtime(), asynchronous, reader, 60) is True
+    os.close(reader)
+
+
+@both
+def test_a_regular_file_is_always_ready(asynchronous, tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        assert wait(Runtime(), asynchronous, file.fileno(), 60, write=True) is True
+
+
+@both
+@pytest.mark.parametrize("closed", [-1, 1_000_000])
+def test_waiting_for_a_descriptor_that_is_not_open_raises(asynchronous, closed):
+    with pytest.raises(OSError, match="") as caught:
+        wait(Runtime(), asynchronous, closed, 0)
+    assert caught.value.errno == errno.EBADF
+
+
+def test_a_plain_runtime_speaks_on_stdout_and_has_nobody_to_notify(capsys):
+    runtime = Runtime()
+    runtime.say("1 successful read(s)")
+    runtime.status("reading")
+    runtime.ready("up")
+    assert capsys.readouterr().out == "1 successful read(s)\n"
+
+
+def test_outside_of_a_sequence_the_current_runtime_is_a_plain_one_of_its_own():
+    assert type(world.current()) is Runtime
+    assert world.current() is not world.current()
+
+
+def test_inside_of_a_sequence_the_current_runtime_is_that_of_the_sequence():
+    sequence, runtime, seen = hafta.Sequence("inside"), Runtime(), []
+
+    @sequence.node
+    def work(run):
+        seen.append(world.current())
+        return hafta.EXIT
+
+    assert sequence.call(runtime=runtime)
+    assert seen == [runtime]
+    assert world.current() is not runtime
+
+
+def test_a_call_that_is_broken_off_leaves_the_runtime_as_it_was():
+    sequence, runtime = hafta.Sequence("broken"), Runtime()
+    sequence.node(name="work")(lambda run: "nowhere")
+    with pytest.raises(hafta.IllegalMove):
+        sequence.call(runtime=runtime)
+    assert runtime.describers == []
+    assert world.current() is not runtime
