@@ -13,13 +13,30 @@ from booted.runtime import remove_leftovers
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(config, items):
-    """Mark all that stands here; where no machine can be booted, skip and say why, but never in CI."""
-    here = [item for item in items if item.path.is_relative_to(HERE)]
-    reason = why_not() if here and not config.option.collectonly else ""
-    for item in here:
+def pytest_itemcollected(item):
+    """Mark what stands here."""
+    if item.path.is_relative_to(HERE):
         item.add_marker(pytest.mark.system)
-        if reason and not os.environ.get("CI"):
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `pytest -n N tests/system`, tests that share a machine run in one worker, in their order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByMachine(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path, _, name = nodeid.partition("::")
+            return path + next((suite for suite in SUITES if suite in name), "")
+
+    return ByMachine(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where no machine can be booted, skip and say why; but never in CI."""
+    here = [item for item in items if item.path.is_relative_to(HERE)]
+    if here and not config.option.collectonly and not os.environ.get("CI") and (reason := why_not()):
+        for item in here:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -24,8 +24,28 @@ def build_packages(output: Path) -> Path:
     return output
 
 
+def build_next(kind: str, output: Path) -> Path:
+    """Build the .deb or .rpm packages of the same tree with a higher version, for upgrades."""
+    tree = output / "tree"
+    _run([str(ROOT / "packaging/export"), "--worktree", str(tree)])
+    _raise_version(tree / "packaging/debian/changelog", "(0.1.0)", "(0.1.0+next)")
+    _raise_version(tree / "packaging/rpm/hafta.spec", "Release:        1", "Release:        1+next")
+    _run(["git", "init", "--quiet", str(tree)])
+    _run([str(tree / "packaging" / f"build-{kind}"), "--worktree", str(output)])
+    return output
+
+
+def _raise_version(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
 def _build(script: str, output: Path) -> None:
-    command = [str(ROOT / "packaging" / script), "--worktree", str(output)]
+    _run([str(ROOT / "packaging" / script), "--worktree", str(output)])
+
+
+def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{script}: status {done.returncode}\n{done.stderr[-6000:]}")
+        raise RuntimeError(f"{command[0]}: status {done.returncode}\n{done.stderr[-6000:]}")
