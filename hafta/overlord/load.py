@@ -98,9 +98,9 @@ class Loader:
             hint = f"looked in {', '.join(self.path)}; --unit-path adds a directory"
             raise UsageError(f"there is no unit {name}", hint, status=exits.NOT_FOUND)
         specifiers = Specifiers(name, file, self.roots)
+        if _is_masked(file):
+            raise UsageError(f"{name} is masked ({file})", "unmask it, or give another unit")
         entries = [entry for each in (file, *self._drop_ins(parts)) for entry in _entries(each)]
-        if not entries:
-            raise UsageError(f"{name} is masked or empty ({file})", "unmask it, or give another unit")
         unit = read_unit(entries, specifiers)
         foreign = tuple(Unheeded(f"the {what} {other} of Requires") for what, other in self._foreign_needs(unit))
         return unit.replace(unheeded=(*unit.unheeded, *foreign))
@@ -175,10 +175,13 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
+def _is_masked(file: str) -> bool:
+    info = os.stat(file)
+    return stat.S_ISCHR(info.st_mode) or info.st_size == 0  # /dev/null, or nothing
+
+
 def _entries(file: str) -> list[Entry]:
     try:
-        if stat.S_ISCHR(os.stat(file).st_mode):  # /dev/null: masked
-            return []
         with open(file, encoding="utf-8", errors="surrogateescape") as opened:
             return parse(opened.read(), file)
     except OSError as error:

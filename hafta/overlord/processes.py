@@ -63,7 +63,7 @@ def all_processes() -> list[Process]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the children of a process.
+    """Return the children of a process, whichever of its threads forked them.
 
     The kernel may skip one in a list that changes while it is read, so it is read twice.
     """
@@ -71,15 +71,13 @@ def children(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # CONFIG_PROC_CHILDREN=n
+        return [process.pid for process in all_processes() if process.parent == pid]
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except FileNotFoundError:
-        if not os.path.exists("/proc/self/task") or os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
-            return []
-        return [process.pid for process in all_processes() if process.parent == pid]  # CONFIG_PROC_CHILDREN=n
+        threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
+    return [int(word) for thread in threads for word in (_bytes_of(pid, f"task/{thread}/children") or b"").split()]
 
 
 def descendants(pid: int) -> list[int]:
