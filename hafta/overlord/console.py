@@ -39,7 +39,7 @@ class Console:
     def __init__(self, fd: int, *, colour: bool) -> None:
         self._fd = fd
         self._colour = colour
-        self._write = _writer(fd)
+        self._write, self._close = _writer(fd)
         self._buffer = bytearray()
         self._dropped: dict[str, int] = {}
         self._names: dict[str, str] = {}
@@ -104,7 +104,7 @@ class Console:
             self.show(OVERLORD, f"{lines} of {name} dropped: the output was not read in time", 4)
 
     def finish(self, patience: float) -> None:
-        """Write what is left, for at most so many seconds."""
+        """Write what is left, for at most so many seconds, and let go."""
         deadline = time.monotonic() + patience
         self.flush()
         while self._buffer and (left := deadline - time.monotonic()) > 0:
@@ -112,24 +112,29 @@ class Console:
             poll.register(self._fd, select.POLLOUT)
             poll.poll(left * 1000)
             self.flush()
+        self._close()
 
 
-def _writer(fd: int) -> Callable[[bytes], int]:
-    """Return a function that writes without waiting, or raises BlockingIOError (rule 2)."""
+def _writer(fd: int) -> tuple[Callable[[bytes], int], Callable[[], None]]:
+    """Return how to write without waiting, or BlockingIOError (rule 2), and how to let go."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
-        return lambda data: os.write(fd, data)  # closed: the first write says so
+        return lambda data: os.write(fd, data), _nothing  # closed: the first write says so
     if stat.S_ISSOCK(mode):
         own = socket.socket(fileno=os.dup(fd))
-        return lambda data: own.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return lambda data: own.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL), own.close
     if stat.S_ISFIFO(mode) or os.isatty(fd):
         try:
             again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError:
-            return lambda data: _write_polled(fd, data)
-        return lambda data: os.write(again, data)
-    return lambda data: os.write(fd, data)
+            return lambda data: _write_polled(fd, data), _nothing
+        return lambda data: os.write(again, data), lambda: os.close(again)
+    return lambda data: os.write(fd, data), _nothing
+
+
+def _nothing() -> None:
+    """Let go of nothing: the descriptor itself is not ours to close."""
 
 
 def _write_polled(fd: int, data: bytes) -> int:

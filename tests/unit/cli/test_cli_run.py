@@ -1,0 +1,216 @@
+"""The `hafta` command, and the options of `hafta run`, with click and without."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hafta import cli, exits
+from hafta.cli import group
+from hafta.cli.options import words
+from hafta.errors import HaftaError, UsageError
+from hafta.overlord import main as bare_main
+from hafta.overlord import program
+from hafta.overlord.options import PROGRAM, every, extra, paths
+from hafta.overlord.plan import make_plan
+from hafta.settings import Values, help_text, parse
+from hafta.version import VERSION
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+SEEN = []
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What the overlord would have been asked to run."""
+    seen = []
+
+    def run(values, operands, environ):
+        seen.append((values, operands))
+        return exits.OK
+
+    monkeypatch.setattr(program, "run", run)
+    return seen
+
+
+ARGUMENTS = [
+    *("--unit-path", "/a:/b", "--unit-path=/c", "--runtime-dir", "/r", "--state-dir", "/s", "--set", "A=1"),
+    *("--set", "u:B=x=y", "--kill", "u=2.5", "--for", "3", "--debug", "u", "v.target"),
+]
+
+
+def check(values, operands):
+    assert (values.unit_path, values.runtime_dir, values.state_dir) == (("/a", "/b", "/c"), "/r", "/s")
+    assert values.set == (("", "A", "1"), ("u", "B", "x=y"))
+    assert values.kill == (("u", 2.5),)
+    assert (getattr(values, "for"), values.debug) == (3.0, True)
+    assert operands == ["u", "v.target"]
+
+
+def test_both_front_doors_read_the_same_options(runs):
+    assert bare_main(ARGUMENTS, {}) == exits.OK
+    assert cli.main(["run", *ARGUMENTS]) == exits.OK
+    for values, operands in runs:
+        check(values, operands)
+    assert len(runs) == 2
+
+
+def test_options_come_from_the_environment_too_and_the_command_line_wins(runs, monkeypatch):
+    monkeypatch.setenv("HAFTA_SET", "A=env")
+    monkeypatch.setenv("HAFTA_FOR", "9")
+    assert cli.main(["run", "u", "--set", "B=1"]) == exits.OK
+    assert bare_main(["u"], {"HAFTA_SET": "A=env"}) == exits.OK
+    (first, _), (second, _) = runs
+    assert (first.set, getattr(first, "for")) == ((("", "B", "1"),), 9.0)
+    assert second.set == (("", "A", "env"),)
+
+
+def test_defaults_ask_for_nothing_special(runs):
+    assert cli.main(["run", "u"]) == exits.OK
+    ((values, _),) = runs
+    assert (values.unit_path, values.set, values.kill) == ((), (), ())
+    assert (values.runtime_dir, values.state_dir, getattr(values, "for"), values.debug) == ("", "", 0, False)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (paths, "/a:b", ("/a", "b")),
+        (extra, "A=", (("", "A", ""),)),
+        (extra, "a@b.service:A=1:2", (("a@b.service", "A", "1:2"),)),
+        (every, "a=0.5", (("a", 0.5),)),
+    ],
+)
+def test_options_that_name_units_are_read(read, text, value):
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "x"], "--set: 'x' is not NAME=VALUE or UNIT:NAME=VALUE"),
+        (["--set", "1=x"], "--set: '1=x' is not NAME=VALUE or UNIT:NAME=VALUE"),
+        (["--kill", "a"], "--kill: 'a' is not UNIT=SECONDS, more than 0"),
+        (["--kill", "a=0"], "--kill: 'a=0' is not UNIT=SECONDS, more than 0"),
+        (["--kill", "a=x"], "--kill: 'a=x' is not UNIT=SECONDS, more than 0"),
+        (["--unit-path", "a::b"], "--unit-path: 'a::b' is not a path"),
+        ([], "which unit?"),
+        (["--for", "-1", "u"], "--for: '-1' is not a number, 0 or more"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_a_hint(words, message, capfd):
+    assert cli.main(["run", *words]) == exits.USAGE
+    error, hint = capfd.readouterr().err.splitlines()
+    assert error == f"hafta: error: {message}"
+    assert hint.startswith("hafta: ")
+    assert bare_main(words, {}) == exits.USAGE
+    assert capfd.readouterr().err.splitlines() == [error, hint]
+
+
+def test_options_that_name_units_which_are_not_run_are_refused(tmp_path):
+    (tmp_path / "a.service").write_text("[Service]\nExecStart=/bin/true\n")
+    for option in ("--set=b:X=1", "--kill=b=1"):
+        values, operands = parse(PROGRAM, ["--unit-path", str(tmp_path), option, "a"], {})
+        with pytest.raises(UsageError, match=r"b\.service is not run here") as caught:
+            make_plan(values, operands, {})
+        assert caught.value.status == exits.NOT_FOUND
+    values, operands = parse(PROGRAM, ["--unit-path", str(tmp_path), "--set=a:X=1", "--set=Y=2", "--kill=a=1", "a"], {})
+    plan = make_plan(values, operands, {})
+    assert plan.extras == {"a.service": {"X": "1"}, "": {"Y": "2"}}
+    assert plan.kills == {"a.service": 1.0}
+
+
+def test_what_click_has_read_is_said_again_for_the_settings():
+    given = dict.fromkeys((setting.key for setting in PROGRAM.settings), None) | {
+        "unit_path": ("a",),
+        "set": (),
+        "kill": (),
+    }
+    assert words(PROGRAM, given | {"debug": True, "for": "3"}) == ["--unit-path=a", "--for=3", "--debug"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["run", "--nosuch"], ["--nosuch"]])
+def test_wrong_usage_ends_with_2(arguments, capfd):
+    assert cli.main(arguments) == exits.USAGE
+    assert "hafta" in capfd.readouterr().err
+
+
+def test_a_wrong_option_of_click_points_to_the_commands_help(capfd):
+    cli.main(["run", "--nosuch"])
+    assert capfd.readouterr().err.splitlines()[1] == "hafta: see hafta run --help"
+
+
+def test_help_and_version_go_to_stdout(capfd):
+    assert cli.main(["--version"]) == exits.OK
+    assert cli.main(["run", "-h"]) == exits.OK
+    out = capfd.readouterr().out
+    assert out.startswith(f"hafta {VERSION}\n")
+    for setting in PROGRAM.settings:
+        assert setting.option in out
+        assert setting.variable in out
+
+
+def test_the_bare_help_names_every_option_and_status(capfd):
+    with pytest.raises(SystemExit) as caught:
+        bare_main(["--help"], {})
+    assert caught.value.code == exits.OK
+    assert capfd.readouterr().out == help_text(PROGRAM) + "\n"
+    assert "usage: hafta run [OPTION]... UNIT..." in help_text(PROGRAM)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (HaftaError("m", "h", status=7), 7, "hafta: error: m\nhafta: h\n"),
+        (
+            PermissionError(13, "no"),
+            exits.SYSTEM,
+            "hafta: error: [Errno 13] no\nhafta: run it with --debug to see where\n",
+        ),
+    ],
+)
+def test_any_command_that_fails_says_why(monkeypatch, capfd, error, status, text):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(group.hafta, "main", fail)
+    assert group.run_group([]) == status
+    assert capfd.readouterr().err == text
+
+
+def test_an_interrupted_command_failed(monkeypatch):
+    import click
+
+    def fail(**_):
+        raise click.Abort
+
+    monkeypatch.setattr(group.hafta, "main", fail)
+    assert group.run_group([]) == exits.FAILED
+
+
+def test_debug_shows_where(capfd):
+    assert program.complain(HaftaError("m"), debug=True) == exits.SYSTEM
+    assert "HaftaError: m" in capfd.readouterr().err
+
+
+def test_the_command_line_of_this_process_is_the_default(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["hafta", "--version"])
+    assert cli.main() == exits.OK
+    monkeypatch.setattr(sys, "argv", ["hafta", "nosuch-unit-at-all"])
+    assert bare_main() == exits.NOT_FOUND
+    assert "there is no unit nosuch-unit-at-all.service" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["hafta.cli", "hafta.overlord"])
+def test_both_can_be_run_as_modules(module):
+    words = [sys.executable, "-m", module, "--version"]
+    found = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ROOT})
+    assert found.stdout.split()[-1] == VERSION
+
+
+def test_a_setting_that_repeats_adds_up_and_others_take_the_last():
+    values, _ = parse(PROGRAM, ["--set", "A=1", "--set=B=2", "--for=1", "--for=2", "u"], {"HAFTA_SET": "C=3"})
+    assert isinstance(values, Values)
+    assert values.set == (("", "A", "1"), ("", "B", "2"))
+    assert getattr(values, "for") == 2.0

@@ -1,0 +1,373 @@
+"""Output and the loop: whatever bytes, whoever reads, whenever the overlord runs."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hafta.journal.overlord_events import OverlordStarted, UnitFailed
+from hafta.overlord import console as console_module
+from hafta.overlord import loop as loop_module
+from hafta.overlord import overlord as overlord_module
+from hafta.overlord.console import OVERLORD, RESERVE, ROOM, Console, ConsoleSink
+from hafta.overlord.lines import LINE_MAX, Line, Splitter
+from hafta.overlord.loop import GAP, Loop
+from hafta.overlord.output import Output
+
+
+@given(st.lists(st.binary(max_size=40)))
+def test_lines_come_whole_whatever_the_pieces(pieces):
+    data = b"".join(pieces)
+    splitter = Splitter()
+    lines = [line for piece in pieces for line in splitter.feed(piece)] + splitter.end()
+    whole = Splitter()
+    assert lines == whole.feed(data) + whole.end()
+    assert len(lines) == len(data.split(b"\n")) - (data.endswith(b"\n") or not data)
+    assert all(line.text.isprintable() or "\t" in line.text or not line.text.isascii() for line in lines)
+
+
+def test_priorities_are_taken_off_and_garbage_is_shown_harmlessly():
+    lines = Splitter().feed(b"<3>bad\n<9>no\n<3\nok\r\n\x1b[2J\x00\xff\xc3\xa9\n\n")
+    assert [(line.text, line.priority) for line in lines] == [
+        *(("bad", 3), ("<9>no", 6), ("<3", 6), ("ok", 6), ("\\x1b[2J\\x00\\xff\u00e9", 6), ("", 6)),
+    ]
+
+
+def test_huge_lines_come_in_pieces_that_say_so():
+    splitter = Splitter()
+    lines = splitter.feed(b"<3>" + b"x" * (2 * LINE_MAX + 10))
+    lines += splitter.feed(b"<3>end\nnext\n")
+    assert [line.continues for line in lines] == [False, True, True, False]
+    assert sum(len(line.text) for line in lines) == 2 * LINE_MAX + 10 + len("<3>end") + len("next")
+    assert lines[-1] == Line("next")
+    assert [line.continues for line in Splitter().feed(b"y" * (LINE_MAX + 1) + b"\nz\n")] == [False, True, False]
+    assert Splitter().end() == []
+
+
+@pytest.fixture
+def pipe():
+    """A pipe: its reading end does not wait."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    yield reader, writer
+    for fd in (reader, writer):
+        with suppress(OSError):  # a test may have closed it
+            os.close(fd)
+
+
+def read_all(fd):
+    data = b""
+    try:
+        while piece := os.read(fd, 1 << 20):
+            data += piece
+    except BlockingIOError:
+        pass
+    return data
+
+
+def test_names_stand_in_a_column_and_colours_only_where_they_are_wanted(pipe):
+    reader, writer = pipe
+    plain = Console(writer, colour=False)
+    plain.introduce(["a", "a-long-name"])
+    assert plain.show("a", "x")
+    assert plain.show("a-long-name", "y", 4, "+")
+    plain.flush()
+    assert read_all(reader).decode() == "a           | x\na-long-name + warning: y\n"
+    coloured = Console(writer, colour=True)
+    coloured.introduce(["a"])
+    coloured.show("a", "x", 3)
+    coloured.show(OVERLORD, "z")
+    coloured.flush()
+    assert read_all(reader).decode() == (
+        "\x1b[36ma        |\x1b[0m \x1b[31merror:\x1b[0m x\n\x1b[1moverlord |\x1b[0m z\n"
+    )
+
+
+def test_the_flags_of_the_descriptor_are_left_alone(pipe):
+    _, writer = pipe
+    Console(writer, colour=False).flush()
+    assert os.get_blocking(writer)
+
+
+def test_a_stuck_reader_costs_lines_that_are_counted_and_told_of(pipe):
+    reader, writer = pipe
+    console = Console(writer, colour=False)
+    shown = sum(console.show("a", "x" * 1000) for _ in range(1000))
+    console.flush()
+    assert console.waiting
+    assert console.fileno() == writer
+    assert shown * 1010 <= ROOM
+    assert console.show(OVERLORD, "still heard")
+    assert not console.show("a", "dropped until that has been told of")
+    assert not all(console.show(OVERLORD, "y" * 1000) for _ in range(2 * RESERVE // 1000))
+    text = b""
+    while console.waiting:
+        text += read_all(reader)
+        console.flush()
+    text += read_all(reader)
+    assert f"overlord | warning: {1001 - shown} lines of a dropped: the output was not read in time" in text.decode()
+    assert b"still heard" in text
+    assert console.show("a", "again")
+
+
+def test_one_dropped_line_is_told_of_as_one(pipe):
+    reader, writer = pipe
+    console = Console(writer, colour=False)
+    while console.show("a", "x" * 10_000):
+        pass
+    while console.waiting:
+        console.flush()
+        text = read_all(reader)
+    assert b"1 line of a dropped" in text
+
+
+def test_a_reader_that_has_gone_costs_everything_without_a_word(pipe):
+    reader, writer = pipe
+    console = Console(writer, colour=False)
+    os.close(reader)
+    console.show("a", "x")
+    console.flush()
+    assert not console.waiting
+    assert not console.show("a", "y")
+
+
+def test_a_closed_descriptor_is_no_error(pipe):
+    _, writer = pipe
+    os.close(writer)
+    console = Console(writer, colour=False)
+    console.show("a", "x")
+    console.flush()
+    assert not console.show("a", "y")
+
+
+def test_a_socket_is_written_without_waiting_and_without_sigpipe():
+    ours, theirs = socket.socketpair()
+    console = Console(ours.fileno(), colour=False)
+    while console.show("a", "x" * 1000):
+        console.flush()
+    assert console.waiting
+    assert theirs.recv(10) == b"a        |"
+    theirs.close()
+    console.finish(0.1)
+    assert not console.waiting
+    ours.close()
+
+
+def test_a_file_is_simply_written(tmp_path):
+    fd = os.open(tmp_path / "f", os.O_WRONLY | os.O_CREAT)
+    console = Console(fd, colour=False)
+    console.show("a", "x")
+    console.flush()
+    os.close(fd)
+    assert (tmp_path / "f").read_text() == "a        | x\n"
+
+
+def test_what_cannot_be_opened_again_is_polled(pipe, monkeypatch):
+    reader, writer = pipe
+    monkeypatch.setattr(console_module.os, "open", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    console = Console(writer, colour=False)
+    console.show("a", "x" * 10_000)
+    console.flush()
+    assert len(read_all(reader)) == 10_012
+    while console.show("a", "x" * 1000):
+        console.flush()
+    assert console.waiting
+
+
+def test_at_the_end_a_slow_reader_gets_its_time_and_a_stuck_one_not_more(pipe):
+    _, writer = pipe
+    console = Console(writer, colour=False)
+    while console.show("a", "x" * 1000):
+        pass
+    begun = time.monotonic()
+    console.finish(0.1)
+    assert 0.1 <= time.monotonic() - begun < 5
+    assert console.waiting
+
+
+def test_events_stand_among_the_lines_and_tell_when_there_is_no_room(pipe):
+    reader, writer = pipe
+    console = Console(writer, colour=False)
+    sink = ConsoleSink(console)
+    assert sink.send(OverlordStarted(2), 1, 1)
+    assert sink.send(UnitFailed("a", "why"), 2, 3)
+    sink.close()
+    console.flush()
+    assert read_all(reader).decode() == (
+        "overlord | Overlord started with 2 units\noverlord | error: Unit a failed: why (the last of 3 alike)\n"
+    )
+    while sink.send(OverlordStarted(2), 1, 1):
+        pass
+
+
+def test_under_systemd_events_go_to_the_journal(pipe, tmp_path):
+    _, writer = pipe
+    console = Console(writer, colour=False)
+    assert isinstance(overlord_module.choose({}, console), ConsoleSink)
+    status = os.fstat(2)
+    sink = overlord_module.choose({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, console)
+    assert sink.structured
+    sink.close()
+
+
+class Ticking:
+    """A loop whose clock and select are ours."""
+
+    def __init__(self, monkeypatch):
+        self.time = 100.0
+        self.signals = []
+        self.gaps = []
+        self.asked = []
+        self.late = 0.0
+        monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.time)
+        self.loop = Loop(self.signals.append, self.gaps.append)
+        self.loop._selector.close()
+        self.loop._selector = self
+
+    def select(self, timeout):
+        self.asked.append(timeout)
+        self.time += (timeout or 0.0) + self.late
+        return []
+
+    def close(self):
+        """The real one is closed."""
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    ticking = Ticking(monkeypatch)
+    yield ticking
+    ticking.loop.close()
+
+
+def test_timers_fire_once_when_they_are_due(ticking):
+    fired = []
+    ticking.loop.set_timer(("a", ""), 0.5, lambda: fired.append("a"))
+    ticking.loop.set_timer(("b", ""), 0.2, lambda: fired.append("b"))
+    ticking.loop.set_timer(("c", ""), 0.1, lambda: fired.append("c"))
+    ticking.loop.clear_timer(("c", ""))
+    ticking.loop.set_timer(("d", ""), float("inf"), lambda: fired.append("d"))
+    for _ in range(3):
+        ticking.loop.turn()
+    assert fired == ["b", "a"]
+    assert ticking.asked == [pytest.approx(0.2), pytest.approx(0.3), None]
+
+
+def test_a_timer_may_be_extended_and_never_comes_sooner_for_it(ticking):
+    fired = []
+    ticking.loop.set_timer(("a", ""), 0.5, lambda: fired.append(ticking.time))
+    ticking.loop.extend_timer(("a", ""), 0.1)
+    ticking.loop.extend_timer(("none", ""), 5.0)
+    ticking.loop.extend_timer(("a", ""), 2.0)
+    while not fired:
+        ticking.loop.turn()
+    assert fired == [pytest.approx(102.0)]
+    assert max(ticking.asked) <= loop_module.TICK
+
+
+def test_a_timer_that_an_earlier_one_cleared_or_set_anew_does_not_fire(ticking):
+    fired = []
+
+    def first():
+        ticking.loop.clear_timer(("b", ""))
+        ticking.loop.set_timer(("c", ""), 5.0, lambda: fired.append("late"))
+
+    ticking.loop.set_timer(("a", ""), 0.1, first)
+    ticking.loop.set_timer(("b", ""), 0.1, lambda: fired.append("b"))
+    ticking.loop.set_timer(("c", ""), 0.1, lambda: fired.append("c"))
+    ticking.loop.turn()
+    assert fired == []
+
+
+def test_the_clock_stands_still_while_the_overlord_does_not_run(ticking):
+    fired = []
+    ticking.loop.set_timer(("a", ""), 1.0, lambda: fired.append("a"))
+    ticking.late = 60.0
+    before = ticking.loop.now()
+    ticking.loop.turn()
+    assert ticking.gaps == [pytest.approx(61.0)]
+    assert ticking.loop.now() == pytest.approx(before)
+    assert fired == []
+    ticking.late = 0.0
+    ticking.loop.turn()
+    assert fired == ["a"]
+
+
+def test_a_stop_in_the_middle_of_work_is_a_gap_too_and_a_little_lateness_is_none(ticking):
+    ticking.loop.turn()
+    ticking.time += 5.0
+    ticking.loop.turn()
+    assert ticking.gaps == [pytest.approx(5.0)]
+    ticking.loop.set_timer(("a", ""), 0.1, lambda: None)
+    ticking.late = GAP / 2
+    ticking.loop.turn()
+    assert len(ticking.gaps) == 1
+
+
+def test_an_idle_overlord_waits_without_an_end_and_that_is_no_gap(ticking):
+    ticking.late = 1000.0
+    ticking.loop.turn()
+    assert ticking.asked == [None]
+    assert ticking.gaps == []
+
+
+def test_signals_are_given_in_their_order_and_the_dead_come_last():
+    taken = []
+    loop = Loop(taken.append, lambda _: None)
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)}
+    try:
+        loop.listen(before)
+        for signum in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGCHLD, signal.SIGUSR2, signal.SIGUSR1):
+            signal.raise_signal(signum)
+        loop.turn()
+    finally:
+        loop.close()
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    assert taken == [signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR1, signal.SIGCHLD]
+
+
+def test_what_an_earlier_callback_closed_is_not_called_back(pipe):
+    reader, writer = pipe
+    other_reader, other_writer = os.pipe()
+    loop = Loop(lambda _: None, lambda _: None)
+    called = []
+
+    def take(mine, others):
+        called.append(mine)
+        loop.forget(others)
+
+    loop.watch(reader, lambda: take(reader, other_reader))
+    loop.watch(other_reader, lambda: take(other_reader, reader))
+    os.write(writer, b"x")
+    os.write(other_writer, b"x")
+    loop.turn()
+    assert len(called) == 1
+    loop.close()
+    os.close(other_reader)
+    os.close(other_writer)
+
+
+def test_output_is_shown_until_its_last_writer_is_gone(pipe):
+    reader, writer = pipe
+    shown = []
+    loop = Loop(lambda _: None, lambda _: None)
+    output = Output(reader, loop, lambda line: shown.append(line.text))
+    output.read()
+    os.write(writer, b"one\ntw")
+    loop.turn()
+    output.drain()
+    assert shown == ["one", "tw"]
+    os.write(writer, b"o\nthree")
+    os.close(writer)
+    output.drain()
+    assert not output.is_open
+    assert shown == ["one", "tw", "o", "three"]
+    output.read()
+    output.close()
+    loop.close()
