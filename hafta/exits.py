@@ -13,7 +13,7 @@ READER_GONE = 20  # hafta-server: the reader closed the pipe
 NOT_A_PIPE = 21  # what stands at the pipe's path is something else
 SYMLINK = 22  # the pipe's path, or its directory, is a symbolic link
 FOREIGN_OWNER = 23  # the pipe belongs to somebody who is not trusted
-NO_SPACE = 24  # no room, or no inode, to make the pipe
+NO_SPACE = 24  # no room, or no inode: to make the pipe, to keep a checkpoint
 IN_USE = 25  # another copy has it
 PANIC = 70
 TIMED_OUT = 99
@@ -30,7 +30,7 @@ MEANING = {
     NOT_A_PIPE: "what stands at the pipe's path is not a pipe",
     SYMLINK: "the pipe's path is a symbolic link, which is never followed",
     FOREIGN_OWNER: "the pipe belongs to a user who is not trusted",
-    NO_SPACE: "no space left to make the pipe",
+    NO_SPACE: "no space is left, for the pipe or for checkpoints",
     IN_USE: "another copy is running",
     PANIC: "panic: a sequence found itself in a state that it must not go on from",
     TIMED_OUT: "timed out",

@@ -4,18 +4,18 @@ from hafta.service.main import main
 from hafta.service.service import Service
 from hafta.service.signals import Stop
 
-__all__ = ["Service", "Stop", "main", "run"]
+__all__ = ["Service", "Stop", "default_store", "main", "run"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hafta.service.runner import run
+    from hafta.service.runner import default_store, run
 
 
 def __getattr__(name: str) -> object:
     """Load run() on first use: a service without sequences starts without the engine."""
-    if name == "run":
-        from hafta.service.runner import run
+    if name in {"default_store", "run"}:
+        from hafta.service import runner
 
-        globals()[name] = run
-        return run
+        globals()[name] = value = getattr(runner, name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,27 +4,53 @@ from __future__ import annotations
 
 from hafta import exits
 from hafta.service.main import main
-from hafta.settings import Program, Setting, switch
+from hafta.settings import Program, Setting, path, switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from hafta.drivers.ledger import OnError
     from hafta.sequence import Sequence
     from hafta.service.service import Service
     from hafta.settings import Values
+    from hafta.stores.protocol import Store
+
+    StoreOf = Callable[[Values], Store | None]
 
 ONCE = Setting("once", switch, default=False, help="end after one sequence, with 0 if it succeeded")
 
 #: What a service made of a sequence can end with, besides what its own nodes raise on purpose.
 STATUSES = (exits.OK, exits.FAILED, exits.USAGE, exits.PANIC, exits.SYSTEM)
 
+STATE = Setting(
+    "state", path, None, "the directory that keeps checkpoints", "PATH",
+    shown_default="$STATE_DIRECTORY, else $RUNTIME_DIRECTORY, else ~/.local/state/hafta",
+)  # fmt: skip
+INSTANCE = Setting(
+    "instance", str, "", "which one this is of several that run at a time; each has its own checkpoints", "NAME"
+)
 
-def program_of(sequence: Sequence, summary: str = "", settings: Iterable[Setting] = (), name: str = "") -> Program:
+#: ... and one that keeps checkpoints, besides.
+STORE_STATUSES = (exits.PERMISSION, exits.NO_SPACE, exits.IN_USE)
+
+
+def default_store(values: Values) -> Store:
+    """Return the store of a durable service: files in --state, else where systemd says, else below the user's home."""
+    from hafta.stores import FileStore
+
+    return FileStore(values.state)
+
+
+def program_of(
+    sequence: Sequence, summary: str = "", settings: Iterable[Setting] = (), name: str = "", *, durable: bool = False
+) -> Program:
     """Return the program that run() makes of a sequence: what --help and a man page are made of."""
     summary = summary or f"Run the sequence {sequence.name} as a service."
-    return Program(name or sequence.name, summary, (*settings, ONCE), STATUSES)
+    settings = (*settings, *((STATE, INSTANCE) if durable else ()), ONCE)
+    statuses = sorted((*STATUSES, *STORE_STATUSES)) if durable else STATUSES
+    return Program(name or sequence.name, summary, settings, tuple(statuses))
 
 
 def run(
@@ -35,6 +61,10 @@ def run(
     settings: Iterable[Setting] = (),
     pause: float = 0.0,
     ready: bool = True,
+    store: Store | StoreOf | None = None,
+    level: str = "process",
+    keep: Callable[[Any], dict[str, Any]] | None = None,
+    on_store_error: str | OnError = "fail",
     argv: list[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> int:
@@ -46,24 +76,37 @@ def run(
 
     A sequence that succeeds is followed by the next; one that fails ends the service with status 1, for its overlord to
     start it anew. Signals, watchdog, journal and the other statuses are those of hafta.service.main.
+
+    With a `store`, or a function that makes it of the settings (`default_store`), the sequence is durable: after a
+    crash the next start resumes it, as instance --instance. `keep` gives, of the userdata, the dict of values that
+    outlive each sequence and the process. `level` and `on_store_error` are those of Sequence.call (docs/durable.md).
+    A StoreError ends the service with a status of its own.
     """
 
     def body(service: Service, values: Values) -> None:
         userdata = data(values) if callable(data) else data
         if ready:
             service.ready()
+        durable = {
+            "store": store(values) if callable(store) else store,
+            "instance": getattr(values, INSTANCE.key, ""),
+            "level": level,
+            "on_store_error": on_store_error,
+            "keep": keep(userdata) if keep else None,
+        }
         while True:
-            _run_once(service, sequence, userdata)
+            _run_once(service, sequence, userdata, durable)
             service.progress()
             if values.once:
                 return
             service.sleep(pause)
 
-    return main(program or program_of(sequence, settings=settings), body, argv, environ)
+    program = program or program_of(sequence, settings=settings, durable=store is not None)
+    return main(program, body, argv, environ)
 
 
-def _run_once(service: Service, sequence: Sequence, userdata: Any) -> None:
-    result = sequence.call(userdata, runtime=service)
+def _run_once(service: Service, sequence: Sequence, userdata: Any, durable: dict[str, Any]) -> None:
+    result = sequence.call(userdata, runtime=service, **durable)
     if not service.in_journal:
         service.say(f"Sequence was: {result}")
     elif result:
