@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Verdict
-from hafta.policies.policy import FAILURES, Policy
+from hafta.engine.words import ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Verdict
+from hafta.policies.policy import Policy, may_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class Attempts(Policy):
         self.then = then
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
-        """Judge failures of the normal function; leave everything else."""
-        if event.kind not in FAILURES:
+        """Judge failures of the normal function that are rolled back; leave everything else."""
+        if not may_limit(event, verdict):
             return verdict
-        return ROLL_BACK_CURRENT if event.attempt < self.number else self.then
+        if event.attempt >= self.number:
+            return self.then
+        return verdict if verdict.act is Act.ROLL_BACK_CURRENT else ROLL_BACK_CURRENT

@@ -62,9 +62,12 @@ class RetryAfter(Policy):
     """Let the failure tell how long to wait, as HTTP's Retry-After does: at most `cap` seconds.
 
     `read` returns the seconds that a reason tells, or None; without it, the reason's attribute `retry_after` does.
+    Raises ValueError for a cap without sense.
     """
 
     def __init__(self, read: Callable[[Any], float | None] | None = None, *, cap: float = 3600.0) -> None:
+        if not 0 <= cap < float("inf"):
+            raise ValueError(f"the cap of a delay is 0 or more seconds, not {cap!r}")
         self._read = read or _told
         self.cap = cap
 

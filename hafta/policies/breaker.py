@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hafta.engine.words import Kind, Verdict
-from hafta.policies.policy import FAILURES, Policy, at_least, tries_again
+from hafta.policies.policy import FAILURES, Policy, at_least, may_limit, tries_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class CircuitBreaker(Policy):
     Closed: everything passes. Open: the next attempt waits until the cooldown is over; with `then`, that verdict is
     given at once instead. Half-open: one attempt is the probe; its success closes the breaker, its failure opens it
     for another cooldown. One breaker may be given to several nodes that use the same thing: it then counts the
-    failures of all, from one thread or event loop. Raises ValueError for values without sense.
+    failures of all, from one thread or event loop, and each failure while it is open begins the cooldown again. It
+    holds back what is tried again; a first attempt is asked of nobody. Raises ValueError for values without sense.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class CircuitBreaker(Policy):
         """Count, and hold back what tries again while the breaker is open."""
         if event.kind in FAILURES:
             self._count(event.at)
-            return verdict if self.then is None or self._opened is None else self.then
+            if self.then is None or self._opened is None or not may_limit(event, verdict):
+                return verdict
+            return self.then
         if event.kind is Kind.NORMAL_SUCCESS:
             self._close()
         elif self._opened is not None and tries_again(event, verdict):

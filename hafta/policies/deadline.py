@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hafta.engine.words import ROLL_BACK_PREVIOUS, Verdict
-from hafta.policies.policy import FAILURES, Policy, tries_again
+from hafta.policies.policy import Policy, may_limit, tries_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Deadline(Policy):
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Judge failures, and the waits before another attempt."""
         spent = event.at - event.since
-        if event.kind in FAILURES and spent >= self.seconds:
+        if may_limit(event, verdict) and spent >= self.seconds:
             return self.then
         if tries_again(event, verdict) and spent + verdict.delay >= self.seconds:
             return self.then

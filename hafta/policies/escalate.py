@@ -36,14 +36,14 @@ class FailSequence(On):
     """Fail the sequence at such a failure; at any, if it is not said which."""
 
     def __init__(self, what: What | None = None) -> None:
-        super().__init__(what or _any, FAIL_SEQUENCE)
+        super().__init__(_any if what is None else what, FAIL_SEQUENCE)
 
 
 class Panic(On):
     """Panic at such a failure; at any, if it is not said which."""
 
     def __init__(self, what: What | None = None) -> None:
-        super().__init__(what or _any, PANIC)
+        super().__init__(_any if what is None else what, PANIC)
 
 
 def _any(_reason: object) -> bool:

@@ -1,7 +1,9 @@
 """What every ready-made policy is: a plain object that refines a verdict, so that they compose with `|`.
 
 A chain starts with what the default policy (or your own policy function) answers; each policy, from left to right, may
-change that. So put what limits last: `Attempts(10) | Backoff(0.1, cap=5) | Deadline(60)`.
+change that: `Attempts(10) | Backoff(0.1, cap=5) | Deadline(60)`. What limits (Attempts, Deadline, CircuitBreaker) only
+takes the place of rolling back, in place or to the previous node: who has said to fail, panic or go elsewhere is not
+overruled by a count. A Deadline looks at the delays that stand before it, so put it behind what delays.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     Decide = Callable[[Run, PolicyEvent], Verdict]
 
 FAILURES = frozenset({Kind.NORMAL_FAIL, Kind.INTERRUPTED})
+_ROLLING_BACK = frozenset({Act.ROLL_BACK_CURRENT, Act.ROLL_BACK_PREVIOUS})
 
 
 class Policy:
@@ -33,6 +36,8 @@ class Policy:
         return self.refine(event, default_policy(run, event))
 
     def __or__(self, other: Policy) -> Policy:
+        if not isinstance(other, Policy):
+            return NotImplemented
         return Chain(default_policy, (*self.parts(), *other.parts()))
 
     def __ror__(self, decide: Decide) -> Policy:
@@ -61,6 +66,8 @@ class Chain(Policy):
         return verdict
 
     def __or__(self, other: Policy) -> Policy:
+        if not isinstance(other, Policy):
+            return NotImplemented
         return Chain(self._decide, (*self._parts, *other.parts()))
 
     def parts(self) -> tuple[Policy, ...]:
@@ -70,11 +77,15 @@ class Chain(Policy):
 
 def tries_again(event: PolicyEvent, verdict: Verdict) -> bool:
     """Whether the verdict starts the node once more, after a failure that has been rolled back."""
-    return event.kind is Kind.ROLLBACK_SUCCESS and verdict.act is Act.PROCEED and event.attempt > 0 and _itself(event)
+    if event.kind is not Kind.ROLLBACK_SUCCESS or verdict.act is not Act.PROCEED or event.attempt == 0:
+        return False
+    node = event.node
+    return verdict.to is node or verdict.to == node.name or (node.id is not None and verdict.to == node.id)
 
 
-def _itself(event: PolicyEvent) -> bool:
-    return event.to is event.node
+def may_limit(event: PolicyEvent, verdict: Verdict) -> bool:
+    """Whether this rolls back a failure, in place or to the previous node: what a limit may put a stop to."""
+    return event.kind in FAILURES and verdict.act in _ROLLING_BACK
 
 
 def at_least(verdict: Verdict, delay: float) -> Verdict:
