@@ -30,18 +30,22 @@ async def drive(conductor: Conductor) -> None:
         elif phase is Phase.UNWOUND:
             machine.go_on()
             conductor.moved()
+            if conductor.owes and not await take_up(conductor, conductor.owed()):
+                return
         else:
             return
 
 
 async def take_up(conductor: Conductor, nodes: list[Node]) -> bool:
     """Run these nodes again, each until it succeeds; False if one has failed, which ends the call."""
-    for node in nodes:
-        inner = conductor.taking_up(node)
+    at = 0
+    while 0 <= at < len(nodes):
+        inner = conductor.taking_up(nodes[at])
         await drive(inner)
-        if not conductor.taken_up(node, inner):
-            return False
-    return True
+        at = conductor.taken_up(nodes, at, inner)
+    if at >= 0:
+        conductor.taken_up_all()
+    return at >= 0
 
 
 async def _run_normal(conductor: Conductor) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from hafta import runtime as world
 from hafta.drivers.conductor import Conductor
 from hafta.drivers.run import Run
 from hafta.engine.machine import Phase
-from hafta.errors import Orphaned
+from hafta.errors import IllegalMove, Orphaned, StoreError
 from hafta.record import Record
 
 TYPE_CHECKING = False
@@ -18,10 +16,13 @@ if TYPE_CHECKING:
 
     from hafta.drivers.ledger import Ledger, OnError
     from hafta.engine.node import Node
-    from hafta.errors import StoreError
     from hafta.runtime import Runtime
     from hafta.sequence import Sequence
+    from hafta.stores.codec import Level, Position
     from hafta.stores.protocol import Claim, Store
+
+#: Kinds of StoreError that no call can go on from: there is another holder, or no record can have that name.
+FINAL = frozenset({"held", "name"})
 
 
 class Durability(Record):
@@ -32,6 +33,10 @@ class Durability(Record):
     power: bool = False
     on_error: OnError | None = None
     keep: dict[str, Any] | None = None
+
+    def go_on(self, error: StoreError) -> bool:
+        """Return whether the program wants to go on without being recorded."""
+        return self.on_error is not None and self.on_error(error)
 
 
 class Call:
@@ -59,12 +64,16 @@ class Call:
     def __enter__(self) -> Conductor:
         """Claim the record and resume, or start."""
         conductor = self.conductor
-        if self._durability is not None:
-            self._open(self._durability)
-        elif self._outer is not None:
-            self._nest(self._outer)
-        if conductor.machine.phase is Phase.IDLE:
-            conductor.machine.start(self._start)
+        try:
+            if self._durability is not None:
+                self._open(self._durability)
+            elif self._outer is not None:
+                self._nest(self._outer)
+            if conductor.machine.phase is Phase.IDLE:
+                conductor.machine.start(self._start)
+        except BaseException:
+            self._let_go()
+            raise
         self._token = world.enter(self.runtime)
         self.runtime.describers.append(conductor.describe)
         return conductor
@@ -78,63 +87,69 @@ class Call:
         ledger = self.conductor.ledger
         try:
             if ledger is not None:
-                self._close(ledger, error)
+                ledger.leave(error)
         finally:
-            if self._claim is not None:
-                self._claim.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self.conductor.ledger is not None:
+            self.conductor.ledger.drop()
+        if self._claim is not None:
+            self._claim.close()
 
     def _open(self, durability: Durability) -> None:
-        from hafta.drivers.ledger import ENDED, Book, Ledger
+        from hafta.drivers.book import Book
+        from hafta.drivers.ledger import ENDED, Ledger
+
+        conductor, names = self.conductor, (self.conductor.sequence.name, durability.instance)
+        try:
+            claim, position = self._read(durability, names)
+        except StoreError as error:
+            if error.kind in FINAL or not durability.go_on(error):
+                raise
+            self._go_without(durability, names, error)
+            return
+        book = Book(claim, self.runtime, names, power=durability.power, go_on=durability.go_on, keep=durability.keep)
+        conductor.record_with(Ledger(book, conductor.sequence, conductor.machine, durability.instance))
+        book.tell_incidents()
+        if position is not None:
+            position = book.restore(position)
+            if position.levels[0].phase != ENDED:
+                self._resume(position, position.levels)
+
+    def _read(self, durability: Durability, names: tuple[str, str]) -> tuple[Claim, Position | None]:
         from hafta.stores import codec
 
-        conductor, sequence = self.conductor, self.conductor.sequence
-        names = (sequence.name, durability.instance)
         self._claim = claim = durability.store.claim(*names, durable=durability.power)
-        try:
-            go_on = durability.on_error or _never
-            book = Book(claim, self.runtime, names, power=durability.power, go_on=go_on, keep=durability.keep)
-            conductor.record_with(Ledger(book, sequence, conductor.machine), durability.instance)
-            book.tell_incidents()
-            if claim.last is not None:
-                position = book.restore(codec.position(claim.last.frame, claim.last.body))
-                if position.levels[0].phase != ENDED:
-                    self._resume(position, position.levels)
-        except BaseException:
-            claim.close()
-            raise
+        return claim, None if claim.last is None else codec.position(claim.last.frame, claim.last.body)
+
+    def _go_without(self, durability: Durability, names: tuple[str, str], error: StoreError) -> None:
+        from hafta.drivers.book import tell_trouble
+
+        path = str(getattr(durability.store, "directory", "")) or "of the memory"
+        tell_trouble(self.runtime, names, path, error.message, "the sequence goes on without, from its beginning")
 
     def _nest(self, outer: Ledger) -> None:
+        """Record inside of the outer node, unless what runs there is not recorded either."""
         from hafta.drivers.ledger import Ledger
 
-        conductor = self.conductor
-        conductor.record_with(Ledger(outer.book, conductor.sequence, conductor.machine, outer.levels()), outer.instance)
-        if outer.pending and outer.pending[0].sequence == conductor.sequence.name:
-            levels, outer.pending = outer.pending, ()
+        conductor, name = self.conductor, self.conductor.sequence.name
+        if not outer.records:
+            return
+        if outer is not outer.book.chain[-1]:
+            inside = outer.book.chain[-1].name
+            hint = "call one after the other; or without `run`: then it is not recorded"
+            raise IllegalMove(f"sequence {name} is called while {inside} runs in the same durable call", hint)
+        levels = outer.resumed_in(name)
+        conductor.record_with(Ledger(outer.book, conductor.sequence, conductor.machine, outer.instance))
+        if levels:
             assert outer.position is not None
             self._resume(outer.position, levels)
 
-    def _resume(self, position: Any, levels: Any) -> None:
+    def _resume(self, position: Position, levels: tuple[Level, ...]) -> None:
         from hafta.drivers import resume
 
         try:
             self.take_up = resume.begin(self.conductor, position, levels)
         except Orphaned as error:
-            resume.ask_orphaned(self.conductor, levels[0], error)
-
-    def _close(self, ledger: Ledger, error: BaseException | None) -> None:
-        if error is None and not ledger.keep:
-            ledger.ended()
-        elif _asked_to_stop(error):
-            ledger.stopped()
-
-
-def _never(_error: StoreError) -> bool:
-    return False
-
-
-def _asked_to_stop(error: BaseException | None) -> bool:
-    """Whether this is no failure but somebody's wish: SIGTERM to a service, Ctrl-C, sys.exit(), a cancelled task."""
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return True
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
+            self.take_up = resume.ask_orphaned(self.conductor, levels[0], error)

@@ -17,13 +17,13 @@ from hafta.result import Result, SequenceFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from hafta.drivers.ledger import Ledger
     from hafta.drivers.probe import Probe
     from hafta.engine.node import Node
-    from hafta.engine.words import PolicyEvent, Verdict
+    from hafta.engine.words import PolicyEvent
     from hafta.journal.events import RollbackFailed, RolledBack
     from hafta.runtime import Runtime
     from hafta.sequence import Sequence
@@ -45,9 +45,9 @@ class Conductor:
         runtime: Runtime,
         data: Any,
         run_class: type[Run] = Run,
-        targets: Mapping[Any, Node | Verdict] | None = None,
+        machine: Machine | None = None,
     ) -> None:
-        self.machine = Machine(sequence.targets if targets is None else targets)
+        self.machine = machine or Machine(sequence.targets)
         self.runtime = runtime
         self.sequence = sequence
         self.ledger: Ledger | None = None
@@ -60,12 +60,12 @@ class Conductor:
         self._started = runtime.now()
         self.rollback: _Rollback | None = None  # until it is reported
         self.released = 0  # failures of which the frames have been let go
+        self.owes = False  # whether nodes are to be taken up after the unwinding that goes on
         self._handled = sys.exception()
 
-    def record_with(self, ledger: Ledger, instance: str = "") -> None:
+    def record_with(self, ledger: Ledger) -> None:
         """Record every step from now on."""
         self.ledger = ledger
-        ledger.instance = instance
         self.careful, self.unobserved = True, False
         self.run.record_with(ledger)
 
@@ -96,8 +96,10 @@ class Conductor:
     def failed(self, error: Exception) -> None:
         """End the function with the exception that escaped it."""
         self._end_time()
-        if isinstance(error, IllegalMove) or (self.ledger is not None and error is self.ledger.book.fatal):
-            raise error  # a mistake in the program is not rolled back, nor what cannot be recorded
+        if isinstance(error, IllegalMove):
+            raise error  # a mistake in the program is not rolled back
+        if self.ledger is not None and self.ledger.book.fatal is not None:
+            raise self.ledger.book.fatal  # nor is what cannot be recorded, whatever the function made of it
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
         if self.rollback is not None:
             self.rollback.ended(self.machine, self._now())
@@ -119,13 +121,13 @@ class Conductor:
         if phase is Phase.ASK or phase is Phase.UNWOUND:  # it has called run.success or run.fail
             if answer is not None and answer is not ENDED:
                 machine.succeed(answer)  # ... and now ends again: an illegal move
+        elif self.ledger is not None and self.ledger.pending:
+            machine.fail(self.ledger.left_out(), self._now())
         elif answer is None and phase is not Phase.NORMAL:
             machine.succeed(machine.node)
         elif answer is None:
             hint = "return the next node, EXIT, or run.fail(reason)"
             raise IllegalMove(f"node {machine.node} of sequence {self._sequence} returned nothing", hint)
-        elif phase is Phase.NORMAL and self.ledger is not None and self.ledger.pending:
-            machine.fail(self.ledger.left_out(), self._now())
         else:
             _refuse_coroutine(machine.node, answer)
             machine.succeed(answer)
@@ -171,7 +173,7 @@ class Conductor:
     def moved(self) -> None:
         """Record and report, now that it is known where control goes."""
         if self.ledger is not None:
-            self.ledger.between()
+            self.ledger.moved()
         self.settle()
 
     def settle(self) -> None:
@@ -180,34 +182,47 @@ class Conductor:
         if rollback is not None:
             self.runtime.report(rollback.event(self._sequence, self._next()))
 
+    def owed(self) -> list[Node]:
+        """Return the nodes that are to be taken up now, which could not be before the unwinding."""
+        from hafta.drivers.resume import owed
+
+        return owed(self)
+
     def taking_up(self, node: Node) -> Conductor:
         """Return the conductor of this node alone, which ends when the node has succeeded."""
-        from hafta.drivers.resume import only
+        from hafta.engine.place import Alone
 
-        inner = Conductor(self.sequence, self.runtime, None, targets=only(node, self.sequence))
+        inner = Conductor(self.sequence, self.runtime, None, machine=Alone(dict(self.sequence.targets)))
         inner.run = self.run
         inner.careful = True  # the fast path would run on into the node that it names
         self.run.follow(inner.machine)
         inner.machine.start(node)
         return inner
 
-    def taken_up(self, node: Node, inner: Conductor) -> bool:
-        """Go on after a node that was taken up; False if it failed: that is how the call ends, the record stays."""
-        from hafta.drivers.resume import taken_up
+    def taken_up(self, nodes: list[Node], at: int, inner: Conductor) -> int:
+        """Return which of these nodes comes next; -1 if this one failed: so the call ends, and the record stays.
 
+        A rollback that names one of the nodes before goes on with that one.
+        """
+        machine = inner.machine
         self.run.follow(self.machine)
-        if inner.machine.phase is Phase.DONE:
-            taken_up(self, node, inner.machine)
-            return True
-        self.machine = inner.machine
+        if machine.phase is Phase.DONE and machine.kind is Kind.NORMAL_SUCCESS:
+            self.machine.stack[nodes[at]] = (machine.checkpoint, machine.state)
+            return at + 1
+        left_for = getattr(machine, "left_for", None)
+        if left_for in nodes[:at]:
+            return nodes.index(left_for)
+        if machine.phase is Phase.DONE:
+            machine.phase = Phase.FAILED
+        self.machine = machine
         if self.ledger is not None:
             self.ledger.keep = True
-        return False
+        return -1
 
     def taken_up_all(self) -> None:
         """Record again: the nodes are taken up, and what was interrupted is dealt with now."""
         if self.ledger is not None:
-            self.ledger.silent = False
+            self.ledger.taken_up()
 
     def result(self) -> Result:
         """Return how the call ended. Reports a failure; panics if that was the verdict."""

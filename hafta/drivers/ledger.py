@@ -2,216 +2,241 @@
 
 Invariant: at any moment the newest record says what is to be undone if the process dies now. So a normal function is on
 record before it begins, a checkpoint when run.checkpoint() returns, a rollback function before it begins, and the way
-to the next node only when nothing of the one before is left to undo. docs/durable.md says what of it is synced.
+to the next function only when nothing of the one before is left to undo. docs/durable.md says what of it is synced.
 
-A book is the record of one outermost call; a ledger is one sequence's part of it, below those of the outer ones.
+What a record says of a sequence, in this order, all but the word optional:
+
+    taking-up N    nodes of its stack were being taken up; N processes had died of that in a row
+    stopped        somebody had asked the process to stop: no failure is counted
+    again N        the function was re-entered, for the sequence that had been interrupted in it, whose levels follow; N
+                   processes had died before it called that sequence
+    WORD           between, normal: the normal function was next, or had begun
+                   back, rollback: the rollback function was next, or had begun
+                   unwind N ACT [NODE]: it had begun while unwinding, N processes had died in it; what follows is ACT
+                   ended: there is nothing to resume
 """
 
 from __future__ import annotations
 
-import os
-import time
+import sys
 
 from hafta.engine.machine import Phase
-from hafta.errors import StoreError
-from hafta.stores import codec
-from hafta.stores.codec import Level, Position, Visit
+from hafta.errors import HaftaError
+from hafta.stores.codec import Level, Visit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from hafta.drivers.book import Book
     from hafta.engine.machine import Machine
-    from hafta.runtime import Runtime
+    from hafta.engine.node import Node
+    from hafta.engine.words import Verdict
+    from hafta.errors import StoreError
     from hafta.sequence import Sequence
-    from hafta.stores.protocol import Claim
+    from hafta.stores.codec import Position
 
     OnError = Callable[[StoreError], bool]
 
-#: Kinds of StoreError that are mistakes of the program: whether to go on without durability is not asked.
-MISTAKES = frozenset({"value", "too-large", "name", "busy"})
+BETWEEN, NORMAL, BACK, ROLLBACK, UNWIND, ENDED = "between", "normal", "back", "rollback", "unwind", "ended"
+TAKING_UP, STOPPED, AGAIN = "taking-up", "stopped", "again"
 
-BETWEEN, NORMAL, ROLLBACK, UNWIND, ENDED = "between", "normal", "rollback", "unwind", "ended"
-STOPPED, TAKING_UP = "stopped ", "taking-up "  # before the word of what was going on
-#: Before the name of what the caller keeps, among the values of a state: no keyword argument begins so.
-KEPT = "\0"
-
-
-class Book:
-    """The record of one call and all that it calls: the claim, and what to do when it cannot be written."""
-
-    def __init__(
-        self,
-        claim: Claim,
-        runtime: Runtime,
-        names: tuple[str, str],
-        *,
-        power: bool,
-        go_on: OnError,
-        keep: dict[str, Any] | None = None,
-    ) -> None:
-        self.claim = claim
-        self.power = power
-        self.keep = keep  # the caller's own values, recorded with every record
-        self.fatal: StoreError | None = None  # why the call cannot go on
-        self._names = names  # sequence and instance
-        self._runtime = runtime
-        self._go_on = go_on
-        self._in_trouble = False
-        self._frame = b""
-        self._boot = boot_id()
-        self._pid = os.getpid()
-
-    def turn(self, levels: tuple[Level, ...], *, sync: bool) -> None:
-        """Record a transition."""
-        innermost = levels[-1]
-        now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._frame = codec.frame(Position(levels, time.time(), now, self._boot, self._pid))
-        self.write(innermost.checkpoint, innermost.state, sync=sync, frame=self._frame)
-
-    def write(self, checkpoint: int, state: dict[str, Any], *, sync: bool, frame: bytes | None = None) -> None:
-        """Record a checkpoint. Raises StoreError if it cannot be, unless the program wants to go on without."""
-        if self.keep:
-            state = {**state, **{KEPT + name: value for name, value in self.keep.items()}}
-        try:
-            if frame is not None:
-                self.claim.enter(frame)
-            self.claim.write(codec.body(checkpoint, state, self.claim.capacity - len(self._frame)), sync)
-        except StoreError as error:
-            self._trouble(error)
-        else:
-            if self._in_trouble:
-                self._in_trouble = False
-                self._tell("the store works again", "what is recorded now is current")
-
-    def end(self) -> None:
-        """Record that there is nothing to resume."""
-        try:
-            self.claim.clear(self.power)
-        except StoreError as error:
-            self._trouble(error)
-
-    def restore(self, position: Position) -> Position:
-        """Give the caller back what it kept; return the position without it."""
-        *outer, inner = position.levels
-        kept = {name.removeprefix(KEPT): value for name, value in inner.state.items() if name.startswith(KEPT)}
-        if self.keep is not None:
-            self.keep.update(kept)
-        state = {name: value for name, value in inner.state.items() if not name.startswith(KEPT)}
-        return position.replace(levels=(*outer, inner.replace(state=state)))
-
-    def tell_incidents(self) -> None:
-        """Report what the store met and could go on from."""
-        for incident in self.claim.incidents:
-            self._tell(f"{incident.kind}: {incident.text}", "it went on")
-        self.claim.incidents.clear()
-
-    def _trouble(self, error: StoreError) -> None:
-        if error.kind in MISTAKES or not self._go_on(error):
-            self.fatal = error
-            raise error
-        if not self._in_trouble:
-            self._in_trouble = True
-            self._tell(error.message, "the sequence goes on without; a crash resumes at an older record")
-
-    def _tell(self, what: str, action: str) -> None:
-        from hafta.journal.events import StoreTrouble
-
-        sequence, instance = self._names
-        path = str(getattr(self.claim, "path", "")) or "of the memory"
-        self._runtime.report(StoreTrouble(sequence, instance, path, what, action))
+_OVER = frozenset({Phase.DONE, Phase.FAILED})
 
 
 class Ledger:
     """What one sequence records of itself."""
 
-    def __init__(self, book: Book, sequence: Sequence, machine: Machine, outer: tuple[Level, ...] = ()) -> None:
+    def __init__(self, book: Book, sequence: Sequence, machine: Machine, instance: str) -> None:
         self.book = book
-        self.pending: tuple[Level, ...] = ()  # inner sequences that were interrupted inside of the current node
+        self.instance = instance
         self.position: Position | None = None  # what was resumed
-        self.instance = ""
-        self.deaths = 0  # in the unwinding that goes on
-        self.silent = False  # while nodes are taken up, what they record is not what was interrupted
+        self.pending: tuple[Level, ...] = ()  # inner sequences that were interrupted inside of the current function
+        self.waiting = Phase.NORMAL  # ... of this kind
+        self.agains = 0  # processes that died in it before it called them
+        self.tries: int | None = None  # while nodes are taken up: processes that died of that
+        self.deaths = 0  # processes that died in the unwinding that goes on
+        self.word = BETWEEN
+        self.silent = False  # while nodes are taken up, what they do is not what was interrupted
         self.keep = False  # whether the record outlives the call
+        self._stopped = False
         self._sequence = sequence
         self._machine = machine
-        self._outer = outer
         self._nodes = tuple(sequence.nodes)
+        self._at: Node | None = None  # the node that the newest record is about
+        book.chain.append(self)
 
     def running(self) -> None:
         """Record that the normal function of the current node is about to run."""
-        self._turn(NORMAL, sync=self.book.power)
+        self._say(NORMAL, sync=self.book.power)
 
     def undoing(self) -> None:
         """Record that the rollback function of the current node is about to run."""
         machine = self._machine
-        if machine.phase is Phase.UNWIND:
-            then = machine.then
-            self._turn(f"{UNWIND} {self.deaths} {then.act.name} {then.to or ''}".rstrip(), sync=self.book.power)
-        else:
-            self._turn(ROLLBACK, sync=self.book.power)
+        if self.waiting is not machine.phase:
+            self.pending = ()  # what undoes this node undoes what it had called, too
+        self._say(self.unwinding(machine.then) if machine.phase is Phase.UNWIND else ROLLBACK, sync=self.book.power)
 
-    def between(self) -> None:
-        """Record that nothing is left to undo of the node before, and which one is next."""
+    def moved(self) -> None:
+        """Record that nothing is left to undo of the function before, and which one is next."""
+        machine = self._machine
         self.deaths = 0
-        if self._machine.phase is Phase.NORMAL:
-            self._turn(BETWEEN, sync=False)
+        if machine.phase is Phase.NORMAL:
+            self._say(BETWEEN, sync=False)
+        elif machine.phase is Phase.ROLLBACK and machine.node is not self._at:
+            self._say(BACK, sync=False)
 
     def checkpoint(self, value: int, state: dict[str, Any], sync: bool) -> None:  # by position: the hot path
         """Record a checkpoint."""
-        if not self.silent:
-            self.book.write(value, state, sync=sync or self.book.power)
+        book = self.book
+        if book.in_force is self:
+            book.write(value, state, sync or book.power)
+        elif not self.silent and self in book.chain:
+            book.turn(sync=sync or book.power)
 
-    def taking_up(self, interrupted: str) -> None:
+    def taking_up(self, word: str, tries: int) -> None:
         """Record that nodes are about to be taken up, before what was interrupted is dealt with."""
-        self._turn(TAKING_UP + interrupted, sync=self.book.power)
+        self.tries = tries
+        self._say(word, sync=self.book.power)
+        self.book.in_force = None
         self.silent = True
 
-    def stopped(self) -> None:
-        """Record that somebody asked the process to stop: what it was doing is to be undone, but is no failure."""
-        phase = self._machine.phase
-        word = {Phase.ROLLBACK: ROLLBACK, Phase.UNWIND: ROLLBACK, Phase.UNWOUND: ROLLBACK}.get(phase, NORMAL)
-        self._turn(STOPPED + word, sync=self.book.power)
+    def taken_up(self) -> None:
+        """Go on with what was interrupted: the nodes are taken up."""
+        self.silent, self.tries = False, None
 
-    def level(self, phase: str) -> Level:
+    def resumes(self, word: str, *, deaths: int) -> None:
+        """Take over what the record says; it is recorded again with the first move."""
+        self.word, self.deaths, self._at = word, deaths, self._machine.node
+
+    def persist(self) -> None:
+        """Record what was resumed, with the deaths that it has now."""
+        self._say(self.word, sync=self.book.power)
+
+    def unwinding(self, then: Verdict) -> str:
+        """Return the word for a rollback function that runs while unwinding."""
+        to = "" if then.to is None else f" {self._sequence.targets[then.to]}"
+        return f"{UNWIND} {self.deaths} {then.act.name}{to}"
+
+    def level(self) -> Level:
         """Return the record of this sequence."""
-        machine = self._machine
-        visits = (Visit(node.name, int(at), dict(state or ())) for node, (at, state) in machine.stack.items())
+        machine, sequence = self._machine, self._sequence
+        if self.word == ENDED:
+            return Level(sequence.name, sequence.version, self._nodes, machine.node.name, ENDED)
+        visits = [Visit(node.name, int(at), dict(state or ())) for node, (at, state) in machine.stack.items()]
         return Level(
-            self._sequence.name, self._sequence.version, self._nodes, machine.node.name, phase, machine.attempt,
+            sequence.name, sequence.version, self._nodes, machine.node.name, self._phase(), machine.attempt,
             int(machine.checkpoint), dict(machine.state or ()), tuple(visits),
         )  # fmt: skip
 
-    def levels(self) -> tuple[Level, ...]:
-        """Return the records of this sequence, in its normal function, and of those that it runs inside of."""
-        return (*self._outer, self.level(NORMAL))
+    @property
+    def name(self) -> str:
+        """The name of the sequence."""
+        return self._sequence.name
 
-    def ended(self) -> None:
-        """Record that this sequence has ended: nothing to resume, or the outer node goes on."""
-        if self._outer:
-            outer = self._outer[-1]
-            self.book.turn((*self._outer[:-1], outer), sync=self.book.power)
-        elif self.book.keep:
-            name, version, node = self._sequence.name, self._sequence.version, self._machine.node.name
-            self.book.turn((Level(name, version, self._nodes, node, ENDED),), sync=self.book.power)
-        else:
-            self.book.end()
+    @property
+    def records(self) -> bool:
+        """Whether what its functions call now is recorded: not what policies call, nor nodes that are taken up."""
+        return not self.silent and self in self.book.chain and self._machine.phase is not Phase.ASK
+
+    def resumed_in(self, name: str) -> tuple[Level, ...]:
+        """Return what the inner sequence of this name, which is being called, is to resume; empty: nothing.
+
+        Raises HaftaError, a failure of the node, if it is another one that was interrupted.
+        """
+        if self.pending and self.pending[0].sequence != name:
+            hint = "skip by run.state what is done, or give each inner sequence a node of its own"
+            raise HaftaError(f"{self._left()}, but {name}", hint)
+        pending, self.pending, self.agains = self.pending, (), 0
+        return pending
 
     def left_out(self) -> str:
-        """Return why a node failed that ended without resuming the inner sequence that was interrupted in it."""
-        left, self.pending = self.pending[0], ()
+        """Return why a function fails that ends without resuming the inner sequence that was interrupted in it."""
+        left = self._left()
+        self.pending = ()
+        return left
+
+    def _left(self) -> str:
+        left = self.pending[0]
         return f"the inner sequence {left.sequence} was interrupted in node {left.node}, and has not been called again"
 
-    def _turn(self, phase: str, *, sync: bool) -> None:
-        if not self.silent:
-            self.book.turn((*self._outer, self.level(phase)), sync=sync)
+    def leave(self, error: BaseException | None) -> None:
+        """Leave the record as the next call should find it."""
+        chain = self.book.chain
+        try:
+            if self not in chain:
+                return
+            if error is None and not self.keep:
+                self._end()
+            elif error is None or _asked_to_stop(error):
+                self._stop()
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Be part of the book no more, nor those that ran inside of this."""
+        chain = self.book.chain
+        if self in chain:
+            del chain[chain.index(self) :]
+            self.book.in_force = None
+
+    def _end(self) -> None:
+        """Record that this sequence has ended: nothing to resume, or the outer node goes on."""
+        book = self.book
+        if self is not book.chain[0]:
+            self.drop()
+            book.turn(sync=book.power)
+        elif book.keep:
+            self._say(ENDED, sync=book.power)
+        else:
+            book.end()
+
+    def _stop(self) -> None:
+        """Record that somebody asked the process to stop: what it was doing is to be undone, but is no failure."""
+        machine = self._machine
+        if self.book.stopped:
+            return  # the sequence inside of this one has
+        if machine.phase in _OVER:
+            self._end()
+            return
+        if machine.phase is not Phase.ASK:
+            self._settle()
+        self._stopped = True
+        self.book.stop()
+
+    def _settle(self) -> None:
+        """Say what the policy has decided, even if the function that comes next has not begun."""
+        machine, moved = self._machine, self._machine.node is not self._at
+        if self.waiting is not machine.phase:
+            self.pending = ()
+        if machine.phase is Phase.NORMAL and (moved or self.word != NORMAL):
+            self.word = BETWEEN
+        elif machine.phase is Phase.ROLLBACK and (moved or self.word != ROLLBACK):
+            self.word = BACK
+        elif machine.phase is Phase.UNWIND:
+            self.word = self.unwinding(machine.then)
+
+    def _say(self, word: str, *, sync: bool) -> None:
+        if self.silent or self not in self.book.chain:
+            return
+        self._at = None  # until it is on record: a signal handler may end the call at any point
+        self.word = word
+        self.book.turn(sync=sync)
+        self._at = self._machine.node
+
+    def _phase(self) -> str:
+        parts = [f"{TAKING_UP} {self.tries}"] if self.tries is not None else []
+        if self._stopped:
+            parts.append(STOPPED)
+        if self.pending:
+            parts.append(f"{AGAIN} {self.agains}")
+        return " ".join((*parts, self.word))
 
 
-def boot_id() -> str:
-    """Return the id of this boot of the machine; empty where the sandbox hides it."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:  # hidden by ProcSubset=pid
-        return ""
+def _asked_to_stop(error: BaseException) -> bool:
+    """Whether this is no failure but somebody's wish: SIGTERM to a service, Ctrl-C, sys.exit(), a cancelled task."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return True
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

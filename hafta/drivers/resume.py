@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import time
 
-from hafta.drivers.ledger import BETWEEN, ROLLBACK, STOPPED, TAKING_UP, UNWIND, boot_id
+from hafta.drivers.book import boot_id
+from hafta.drivers.ledger import AGAIN, BACK, BETWEEN, NORMAL, ROLLBACK, STOPPED, TAKING_UP, UNWIND
 from hafta.engine.default import LIMIT
 from hafta.engine.machine import Phase
-from hafta.engine.place import Place, enter_again, resume
-from hafta.engine.words import EXIT, ROLL_BACK_PREVIOUS, Act, Kind, PolicyEvent, Verdict
-from hafta.errors import HaftaError, IllegalMove, Orphaned
+from hafta.engine.place import Place, give_up, resume
+from hafta.engine.words import ROLL_BACK_PREVIOUS, Act, Kind, PolicyEvent, Verdict
+from hafta.errors import HaftaError, IllegalMove, Orphaned, StoreError
 from hafta.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from hafta.drivers.conductor import Conductor
-    from hafta.engine.machine import Machine
+    from hafta.drivers.ledger import Ledger
     from hafta.engine.node import Node
     from hafta.sequence import Sequence
     from hafta.stores.codec import Level, Position
+
+#: Word: the function, and whether it had begun.
+_WORDS = {
+    BETWEEN: (Phase.NORMAL, False),
+    NORMAL: (Phase.NORMAL, True),
+    BACK: (Phase.ROLLBACK, False),
+    ROLLBACK: (Phase.ROLLBACK, True),
+    UNWIND: (Phase.UNWIND, True),
+}
 
 
 class Interrupted(HaftaError):
@@ -36,74 +44,94 @@ class Found(Record):
     """What the record of one sequence says, in words of the engine."""
 
     place: Place
-    stopped: bool
-    taking_up: bool  # died while nodes were being taken up
-    said: str  # the phase as it was recorded
-    gives_up: bool = False  # taking up has killed so many processes that it is not tried any more (rule 6)
+    stopped: bool = False
+    tries: int | None = None  # processes that died taking up, if that is what was going on
+    agains: int | None = None  # processes that died in a function that was re-entered, if one was
 
 
 def read(level: Level, sequence: Sequence) -> Found:
-    """Return what a record says. Raises Orphaned if the sequence is not the one that wrote it."""
-    _check(level, sequence)
-    said = level.phase
-    taking_up, said = said.startswith(TAKING_UP), said.removeprefix(TAKING_UP)
-    stopped, said = said.startswith(STOPPED), said.removeprefix(STOPPED)
-    word, *rest = said.split(" ", 3)
-    phase = {BETWEEN: Phase.IDLE, ROLLBACK: Phase.ROLLBACK, UNWIND: Phase.UNWIND}.get(word, Phase.NORMAL)
+    """Return what a record says. Raises Orphaned if the sequence is not the one that wrote it; StoreError."""
+    try:
+        tries, stopped, agains, word, rest = _parse(level.phase)
+        phase, begun = _WORDS[word]
+        then, deaths = _then(rest) if word == UNWIND else (ROLL_BACK_PREVIOUS, 0)
+    except (IndexError, KeyError, ValueError):
+        hint = "run the newer version of HAFTA that wrote it, or begin anew: hafta checkpoints discard"
+        message = f"the record says {level.phase!r} of sequence {level.sequence}, which this program does not know"
+        raise StoreError(message, hint, kind="newer") from None
+    _check(level, sequence, then)
     nodes = sequence.nodes
     stack = tuple((nodes[visit.node], visit.checkpoint, visit.state or None) for visit in level.stack)
-    then, deaths = _then(rest) if phase is Phase.UNWIND else (ROLL_BACK_PREVIOUS, 0)
-    place = Place(
-        nodes[level.node], phase, level.attempt, level.checkpoint, level.state or None, stack, then=then, deaths=deaths
-    )
-    return Found(place, stopped, taking_up, said)
+    state = level.state or None
+    place = Place(nodes[level.node], phase, begun, level.attempt, level.checkpoint, state, stack, then, deaths)
+    return Found(place, stopped, tries, agains)
 
 
 def begin(conductor: Conductor, position: Position, levels: tuple[Level, ...]) -> list[Node]:
     """Begin the machine where the record says, and return the nodes that are to be taken up first."""
+    ledger, machine = conductor.ledger, conductor.machine
+    assert ledger is not None
+    found = count(read(levels[0], conductor.sequence), nested=len(levels) > 1)
+    place, reason, at = (
+        found.place,
+        Interrupted(position.pid, age(position), stopped=found.stopped),
+        conductor.runtime.now(),
+    )
+    _report(conductor, ledger, place, reason.age)
+    if (found.tries or 0) >= LIMIT:
+        give_up(machine, place, reason, at=at)
+        ledger.resumes(BACK, deaths=place.deaths)
+        conductor.owes = machine.phase is not Phase.ROLLBACK
+        return [] if conductor.owes else _nodes_to_take_up(conductor, ledger, 0)
+    again = len(levels) > 1 and (found.agains or 0) < LIMIT
+    if again:
+        ledger.pending, ledger.waiting, ledger.agains = levels[1:], place.phase, found.agains or 0
+        ledger.position = position
+    resume(machine, place, reason, at=at, again=again)
+    ledger.resumes(_word(ledger, place), deaths=place.deaths)
+    return _nodes_to_take_up(conductor, ledger, found.tries or 0)
+
+
+def count(found: Found, *, nested: bool) -> Found:
+    """Count the death of the process, where it counts; a stop is none."""
+    place = found.place
+    if found.stopped:
+        return found
+    if found.tries is not None:
+        return found.replace(tries=found.tries + 1, place=place.replace(attempt=place.attempt + 1))
+    if nested and found.agains is None:
+        return found.replace(agains=0)  # it counts in the inner sequence
+    if nested:
+        found = found.replace(agains=(found.agains or 0) + 1)
+    if place.phase is Phase.UNWIND:
+        return found.replace(place=place.replace(deaths=place.deaths + 1))
+    return found.replace(place=place.replace(attempt=place.attempt + place.begun))
+
+
+def owed(conductor: Conductor) -> list[Node]:
+    """Return the nodes that are to be taken up now that a node was unwound without."""
+    conductor.owes = False
     ledger = conductor.ledger
     assert ledger is not None
-    found = _count_taking_up(read(levels[0], conductor.sequence))
-    reason = Interrupted(position.pid, age(position), stopped=found.stopped)
-    ledger.position = position
-    ledger.pending = () if found.gives_up else levels[1:]
-    ledger.deaths = found.place.deaths + (not found.stopped)
-    if ledger.pending:
-        enter_again(conductor.machine, found.place)
-    else:
-        resume(conductor.machine, found.place, reason, counted=not found.stopped, at=conductor.runtime.now())
-        _report(conductor, reason.age)
-    if found.gives_up:
-        return []
-    local = [node for node, _, _ in found.place.stack if not node.durable]
-    if local:
-        ledger.taking_up(found.said)
-    return local
+    return _nodes_to_take_up(conductor, ledger, 0)
 
 
-def only(node: Node, sequence: Sequence) -> dict[Any, Node | Verdict]:
-    """Return targets for a machine that ends when this node has succeeded: every other one means EXIT."""
-    return {name: target if target is node else EXIT for name, target in sequence.targets.items()}
+def ask_orphaned(conductor: Conductor, level: Level, error: Orphaned) -> list[Node]:
+    """Let the program's own function decide about a record of another shape. Without one, the error is raised.
 
-
-def taken_up(conductor: Conductor, node: Node, machine: Machine) -> None:
-    """Put a node that was taken up in its place on the stack, with the checkpoint that it has now."""
-    if machine.kind is not Kind.NORMAL_SUCCESS:
-        hint = "let the rollback function of a process-local node name that node"
-        raise IllegalMove(f"node {node} cannot be taken up: its rollback went on to another node", hint)
-    conductor.machine.stack[node] = (machine.checkpoint, machine.state)
-
-
-def ask_orphaned(conductor: Conductor, level: Level, error: Orphaned) -> None:
-    """Let the program's own function decide about a record of another shape. Without one, the error is raised."""
-    sequence = conductor.sequence
+    Returns the nodes that are to be taken up first.
+    """
+    sequence, ledger = conductor.sequence, conductor.ledger
+    assert ledger is not None
     if sequence.orphaned_function is None:
+        ledger.book.fatal = error  # no outer node is to fail of it, and to be rolled back
         raise error
     node = sequence.nodes.get(level.node) or next(iter(sequence.nodes.values()))
     event = PolicyEvent(
         Kind.ORPHANED, node, reason=error, attempt=level.attempt, checkpoint=level.checkpoint, state=level.state
     )
     _carry_out(conductor, sequence.orphaned_function(conductor.run, event), level, error)
+    return _nodes_to_take_up(conductor, ledger, 0)
 
 
 def age(position: Position) -> float:
@@ -113,6 +141,19 @@ def age(position: Position) -> float:
     return max(0.0, time.time() - position.entered)
 
 
+def _nodes_to_take_up(conductor: Conductor, ledger: Ledger, tries: int) -> list[Node]:
+    """Return the process-local nodes of the stack, having recorded that they are about to be run."""
+    machine = conductor.machine
+    if machine.phase in {Phase.DONE, Phase.FAILED, Phase.PANICKED}:
+        return []
+    local = [node for node in machine.stack if not node.durable]
+    if local:
+        ledger.taking_up(ledger.word, tries)
+    elif machine.phase is Phase.ASK and machine.node.policy_function is not None:
+        ledger.persist()  # a policy that kills its process is counted, too
+    return local
+
+
 def _carry_out(conductor: Conductor, verdict: object, level: Level, error: Orphaned) -> None:
     machine, sequence = conductor.machine, conductor.sequence
     if not isinstance(verdict, Verdict) or verdict.act not in {Act.PROCEED, Act.EXIT, Act.FAIL_SEQUENCE, Act.PANIC}:
@@ -120,48 +161,58 @@ def _carry_out(conductor: Conductor, verdict: object, level: Level, error: Orpha
         raise IllegalMove(f"the orphaned function of sequence {sequence.name} answered {verdict!r}", hint)
     machine.start(verdict.to if verdict.act is Act.PROCEED else next(iter(sequence.nodes)))
     if verdict.act is Act.PROCEED:
-        kept = [visit for visit in level.stack if visit.node in sequence.nodes]
-        for visit in kept:
-            machine.stack[sequence.nodes[visit.node]] = (visit.checkpoint, visit.state or None)
+        for visit in level.stack:
+            if visit.node in sequence.nodes:
+                machine.stack[sequence.nodes[visit.node]] = (visit.checkpoint, visit.state or None)
         machine.stack.pop(machine.node, None)
         return
     machine.interrupt(error, conductor.runtime.now(), undoing=True)
     machine.decide(verdict)
 
 
-def _check(level: Level, sequence: Sequence) -> None:
-    wanted = dict.fromkeys((level.node, *(visit.node for visit in level.stack)))
-    missing = [node for node in wanted if node not in sequence.nodes]
+def _check(level: Level, sequence: Sequence, then: Verdict) -> None:
+    wanted = [level.node, *(visit.node for visit in level.stack)]
+    if then.to is not None:
+        wanted.append(str(then.to))
+    missing = [node for node in dict.fromkeys(wanted) if node not in sequence.nodes]
     if level.sequence != sequence.name or level.version != sequence.version or missing:
         raise Orphaned(sequence.name, level, sequence.version, missing)
 
 
+def _parse(phase: str) -> tuple[int | None, bool, int | None, str, list[str]]:
+    """Return the parts of what a record says, in their order (see ledger.py)."""
+    said = phase.split(" ")
+    tries = _number(said, TAKING_UP)
+    stopped = said[0] == STOPPED
+    if stopped:
+        del said[0]
+    agains = _number(said, AGAIN)
+    return tries, stopped, agains, said[0], said[1:]
+
+
+def _number(said: list[str], word: str) -> int | None:
+    """Take the word and its number off the beginning."""
+    if said[0] != word:
+        return None
+    number = int(said[1])
+    del said[:2]
+    return number
+
+
 def _then(rest: list[str]) -> tuple[Verdict, int]:
     deaths, act, *to = rest
-    return Verdict(Act[act], to[0] if to else None), int(deaths)
+    return Verdict(Act[act], " ".join(to) if to else None), int(deaths)
 
 
-def _count_taking_up(found: Found) -> Found:
-    """Count a death while taking up, where nothing else counts it: between nodes, or for an inner sequence."""
-    place = found.place
-    if not found.taking_up or found.stopped:
-        return found
-    gives_up = place.attempt + 1 >= LIMIT
-    if gives_up and place.phase is Phase.IDLE:  # nothing of the next node is to be undone: on to the previous one
-        place = place.replace(phase=Phase.ROLLBACK)
-    elif place.phase is Phase.IDLE:
-        place = place.replace(attempt=place.attempt + 1)
-    return found.replace(place=place, gives_up=gives_up)
+def _word(ledger: Ledger, place: Place) -> str:
+    ledger.deaths = place.deaths
+    if place.phase is Phase.UNWIND:
+        return ledger.unwinding(place.then)
+    return next(word for word, meaning in _WORDS.items() if meaning == (place.phase, place.begun))
 
 
-def _report(conductor: Conductor, seconds: float) -> None:
+def _report(conductor: Conductor, ledger: Ledger, place: Place, seconds: float) -> None:
     from hafta.journal.events import Resumed
 
-    machine = conductor.machine
-    instance = "" if conductor.ledger is None else conductor.ledger.instance
-    conductor.runtime.report(
-        Resumed(
-            conductor.sequence.name, machine.node.name, machine.checkpoint, machine.attempt, instance,
-            round(seconds * 1_000_000),
-        )
-    )  # fmt: skip
+    name, node, usec = conductor.sequence.name, place.node.name, round(seconds * 1_000_000)
+    conductor.runtime.report(Resumed(name, node, place.checkpoint, place.attempt, ledger.instance, usec))

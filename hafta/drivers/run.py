@@ -98,6 +98,9 @@ class Run:
 
         Raises IllegalMove if the function has ended already, or if there is no such node.
         """
+        ledger = self.ledger
+        if ledger is not None and ledger.pending and ledger.records:
+            return self.fail(ledger.left_out())
         self._machine.succeed(to)
         return ENDED
 

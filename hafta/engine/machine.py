@@ -30,7 +30,7 @@ Theory of operation
 11. An illegal move raises IllegalMove and leaves everything as it was: a function that ends twice, a node that is not
     one of the sequence, a verdict that is none or not one for this event, a move after the end.
 
-Beginning where a process died is in place.py (rules 12 to 15).
+Beginning where a process died is in place.py (rules 12 to 17).
 
 Invariant: after any moves, legal or not, each node stands on the stack at most once, the current one (until DONE) not
 at all, and every attempt that failed has had its rollback function run exactly once before another attempt of that node
@@ -145,7 +145,12 @@ class Machine:
     def unwind_again(self, then: Verdict, *, given_up: bool) -> None:
         """Go on with an unwinding that a death interrupted: run the rollback function again, or leave it as failed."""
         self._then = self._checked(then)
+        self._undoing = False
         self.phase = Phase.UNWOUND if given_up else _UNWIND
+
+    def roll_back_again(self) -> None:
+        """Run the rollback function, as was settled before the death of a process."""
+        self.decide(ROLL_BACK_CURRENT)
 
     @property
     def then(self) -> Verdict:

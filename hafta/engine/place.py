@@ -1,14 +1,17 @@
 """Where a process that died had been, and beginning a machine there.
 
-Rules, continuing those of machine.py:
+Rules, continuing those of machine.py. Counting the death is the caller's part: a place has the counts that include it.
 
-12. Resuming counts the death as one more failure in a row (unless the process was asked to stop) and asks the policy
-    with INTERRUPTED. By default that is as NORMAL_FAIL.
+12. What is resumed in a function that had begun is a failure: the policy is asked with INTERRUPTED. By default that is
+    as NORMAL_FAIL.
 13. A death in a rollback function: that function has begun to run, so ROLL_BACK_CURRENT runs it again, with the
     checkpoint that it had reached, and every other verdict leaves it as failed (as after ROLLBACK_FAIL, rule 5).
 14. A death while unwinding: what follows was settled. The function runs again; after LIMIT deaths in it, it is left as
     failed and the unwinding goes on. So no function that kills its process is run for ever.
-15. A death between nodes interrupts nothing: the next node begins, with its count of failures.
+15. A death before a function had begun interrupts nothing: that function begins, and no policy is asked.
+16. A function is re-entered, not undone, when what was interrupted is a sequence that it had called.
+17. A place that is given up is left for the previous node, whatever its policy would say: its rollback function runs
+    on the way, if it is owed one.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from hafta.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from hafta.engine.node import Node
@@ -30,7 +34,8 @@ class Place(Record):
     """Where a call stands."""
 
     node: Node
-    phase: Phase  # NORMAL, ROLLBACK, UNWIND, or IDLE for "between nodes"
+    phase: Phase  # NORMAL, ROLLBACK or UNWIND
+    begun: bool = True  # whether the function of that phase had begun
     attempt: int = 0
     checkpoint: int = 0
     state: dict[str, Any] | None = None
@@ -39,23 +44,32 @@ class Place(Record):
     deaths: int = 0  # in UNWIND: how many processes have died in it
 
 
-def resume(machine: Machine, place: Place, reason: object, *, counted: bool = True, at: float = 0.0) -> None:
-    """Begin where a process that died had been. Raises IllegalMove for a machine that has begun already."""
+def resume(machine: Machine, place: Place, reason: object, *, at: float = 0.0, again: bool = False) -> None:
+    """Begin where a process that died had been; `again`: re-enter the function (rule 16).
+
+    Raises IllegalMove for a machine that has begun already.
+    """
     _restore(machine, place)
-    if place.phase is Phase.IDLE:
+    asked = place.begun and not again
+    if place.phase is Phase.NORMAL and not asked:
         machine.phase = Phase.NORMAL
         return
-    if counted:
-        machine.attempt += 1
     machine.interrupt(reason, at, undoing=place.phase is not Phase.NORMAL)
     if place.phase is Phase.UNWIND:
-        machine.unwind_again(place.then, given_up=place.deaths + counted >= LIMIT)
+        machine.unwind_again(place.then, given_up=place.deaths >= LIMIT)
+    elif not asked:
+        machine.roll_back_again()
 
 
-def enter_again(machine: Machine, place: Place) -> None:
-    """Begin with the normal function of a node in which an inner sequence was interrupted: it is not rolled back."""
+def give_up(machine: Machine, place: Place, reason: object, *, at: float = 0.0) -> None:
+    """Leave this place for the previous node (rule 17). Raises IllegalMove for a machine that has begun already."""
+    if place.phase is Phase.UNWIND:
+        resume(machine, place, reason, at=at)
+        return
     _restore(machine, place)
-    machine.phase = Phase.NORMAL
+    owed = place.begun == (place.phase is Phase.NORMAL)
+    machine.interrupt(reason, at, undoing=not owed)
+    machine.decide(ROLL_BACK_PREVIOUS)
 
 
 def _restore(machine: Machine, place: Place) -> None:
@@ -64,3 +78,22 @@ def _restore(machine: Machine, place: Place) -> None:
     machine.restore(place.node, place.attempt, place.checkpoint, place.state)
     for node, checkpoint, state in place.stack:
         machine.stack[node] = (checkpoint, state)
+
+
+class Alone(Machine):
+    """A machine for one node: it is done when control would leave the node, for `left_for` if that is a node."""
+
+    __slots__ = ("left_for",)
+
+    left_for: Node | None
+
+    def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
+        super().__init__(targets)
+        self.left_for = None
+
+    def _enter(self, node: Node) -> None:
+        if self.phase is Phase.IDLE or node is self.node:
+            super()._enter(node)
+        else:
+            self.left_for = node
+            self.phase = Phase.DONE

@@ -1,0 +1,184 @@
+"""The book of a durable call: the record of one outermost call, and what to do when it cannot be written.
+
+The book holds a chain of ledgers, one for each sequence that runs: the outermost first, each inside of a node of the
+one before. A record says where all of them stand. Its last level's checkpoint goes into the body, everything else into
+the frame, so that a checkpoint of the innermost sequence is a body alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from hafta.errors import HaftaError, StoreError
+from hafta.stores import codec
+from hafta.stores.codec import Level, Position
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hafta.drivers.ledger import Ledger, OnError
+    from hafta.runtime import Runtime
+    from hafta.stores.protocol import Claim, Incident
+
+#: Kinds of StoreError that are mistakes of the program: whether to go on without durability is not asked.
+MISTAKES = frozenset({"value", "too-large", "name", "busy"})
+#: Before the name of what the caller keeps, among the values of a state: no keyword argument begins so.
+KEPT = "\0"
+
+
+class Book:
+    """The claim of one call, written by the ledgers of all sequences that it runs."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        runtime: Runtime,
+        names: tuple[str, str],
+        *,
+        power: bool,
+        go_on: OnError,
+        keep: dict[str, Any] | None = None,
+    ) -> None:
+        self.claim = claim
+        self.power = power
+        self.keep = keep  # the caller's own values, recorded with every record
+        self.chain: list[Ledger] = []
+        self.in_force: Ledger | None = None  # whose checkpoints need no new frame
+        self.stopped = False  # whether the newest record says that the process was asked to stop
+        self.fatal: HaftaError | None = None  # why the call cannot go on
+        self._names = names  # sequence and instance
+        self._runtime = runtime
+        self._go_on = go_on
+        self._in_trouble = False
+        self._room = claim.capacity
+        self._boot = boot_id()
+        self._pid = os.getpid()
+
+    def turn(self, *, sync: bool) -> None:
+        """Record where all sequences stand. Raises StoreError, also one that the program has swallowed."""
+        if self.fatal is not None:
+            raise self.fatal
+        self.in_force, self.stopped = None, False
+        last = self.chain[-1]
+        levels = (*[ledger.level() for ledger in self.chain], *last.pending)
+        self._enter(levels)
+        self.write(levels[-1].checkpoint, levels[-1].state, sync)
+        if not last.pending:
+            self.in_force = last
+        if self.claim.incidents:
+            self.tell_incidents()
+
+    def write(self, checkpoint: int, state: dict[str, Any], sync: bool) -> None:  # by position: the hot path
+        """Record a checkpoint. Raises StoreError if it cannot be, unless the program wants to go on without."""
+        if self.keep:
+            state = {**state, **{KEPT + name: value for name, value in self.keep.items()}}
+        try:
+            self.claim.write(codec.body(checkpoint, state, self._room), sync)
+        except StoreError as error:
+            self._trouble(error)
+        else:
+            if self._in_trouble:
+                self._in_trouble = False
+                self._tell("the store works again", "what is recorded now is current")
+
+    def end(self) -> None:
+        """Record that there is nothing to resume."""
+        self.in_force = None
+        try:
+            self.claim.clear(self.power)
+        except StoreError as error:
+            self._trouble(error)
+        self.tell_incidents()
+
+    def stop(self) -> None:
+        """Record that the process was asked to stop. Who asked is not kept from it by a store that fails."""
+        try:
+            self.turn(sync=self.power)
+        except HaftaError as error:
+            self._tell(error.message, "the next call takes this stop for a crash")
+        self.stopped = True
+
+    def restore(self, position: Position) -> Position:
+        """Give the caller back what it kept; return the position without it."""
+        *outer, inner = position.levels
+        kept = {name.removeprefix(KEPT): value for name, value in inner.state.items() if name.startswith(KEPT)}
+        if self.keep is not None:
+            self.keep.update(kept)
+        state = {name: value for name, value in inner.state.items() if not name.startswith(KEPT)}
+        return position.replace(levels=(*outer, inner.replace(state=state)))
+
+    def tell_incidents(self) -> None:
+        """Report what the store met and could go on from."""
+        for incident in self.claim.incidents:
+            self._tell(_told(incident), "it went on")
+        self.claim.incidents.clear()
+
+    def _enter(self, levels: tuple[Level, ...]) -> None:
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        try:
+            frame = codec.frame(Position(levels, time.time(), now, self._boot, self._pid))
+            self._room = self.claim.capacity - len(frame)
+            if self._room < 0:
+                raise _too_large(levels, len(frame), self.claim.capacity)
+            self.claim.enter(frame)
+        except StoreError as error:
+            self._trouble(error)
+
+    def _trouble(self, error: StoreError) -> None:
+        if error.kind in MISTAKES or not self._go_on(error):
+            self.fatal = error = _readable(error)
+            raise error
+        if not self._in_trouble:
+            self._in_trouble = True
+            self._tell(error.message, "the sequence goes on without; a crash resumes at an older record")
+
+    def _tell(self, what: str, action: str) -> None:
+        path = str(getattr(self.claim, "path", "")) or "of the memory"
+        tell_trouble(self._runtime, self._names, path, what, action)
+
+
+def tell_trouble(runtime: Runtime, names: tuple[str, str], path: str, what: str, action: str) -> None:
+    """Report that a store could not do its part."""
+    from hafta.journal.events import StoreTrouble
+
+    runtime.report(StoreTrouble(*names, path, what, action))
+
+
+def boot_id() -> str:
+    """Return the id of this boot of the machine; empty where the sandbox hides it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:  # hidden by ProcSubset=pid
+        return ""
+
+
+def _told(incident: Incident) -> str:
+    return f"{incident.kind}: {incident.text}"
+
+
+def _readable(error: StoreError) -> StoreError:
+    """Return the error with the names of kept values as the caller knows them."""
+    message = error.message.replace(KEPT, "").replace("\\x00", "")
+    return error if message == error.message else StoreError(message, error.hint, kind=error.kind)
+
+
+def _too_large(levels: tuple[Level, ...], size: int, room: int) -> StoreError:
+    """Return the error for states of visited nodes that do not fit into a record together; it names the largest."""
+    states = [(visit.node, visit.state) for level in levels for visit in level.stack]
+    states += [(level.node, level.state) for level in levels[:-1]]
+    sizes = {
+        f"{key!r} of node {node}": len(codec.encode(value, key))
+        for node, state in states
+        for key, value in state.items()
+    }
+    largest = max(sizes, key=lambda what: sizes[what], default="")
+    told = f"the largest state is {largest} with {sizes[largest]}" if largest else "there is no state"
+    hint = "record less (a path rather than contents), or make the store with a larger slot_size"
+    return StoreError(
+        f"the position and the states of all visited nodes need {size} bytes, and there is room for {room}; {told}",
+        hint,
+        kind="too-large",
+    )
