@@ -1,0 +1,285 @@
+"""Diagrams of a sequence: who leads where, as text that both tools read and that stays the same."""
+
+import functools
+import re
+import shutil
+import subprocess
+from enum import IntEnum
+
+import pytest
+
+import hafta
+from hafta import EXIT, NORMAL, ROLLBACK
+from hafta.diagram import edges
+
+
+class CP(IntEnum):
+    CLEAR = 0
+    RECEIVED = 1
+    STORED = 2
+
+
+class Step(IntEnum):
+    EXIT = 0
+    INIT = 1
+    GET_WORK = 2
+
+
+INIT, GET_WORK = 1, 2
+RETRIES = 2
+NOTHING = 0
+
+by_global = hafta.Sequence("by_global")
+
+
+@by_global.node
+def open_pipe(run):
+    run.checkpoint(CP.CLEAR)
+    run.checkpoint(CP.RECEIVED, retries=RETRIES, left=NOTHING)
+    return read
+
+
+@open_pipe.rollback
+def _(run, checkpoint):
+    return open_pipe if checkpoint == CP.STORED else None
+
+
+@by_global.node
+def read(run):
+    return hafta.EXIT if run.data else read
+
+
+def by_closure():
+    sequence = hafta.Sequence("by_closure")
+
+    @sequence.node
+    def first(run):
+        return second
+
+    @sequence.node
+    def second(run):
+        if run.attempt == 0:
+            return first
+        return EXIT
+
+    @second.rollback
+    def _(run, checkpoint):
+        return run.success(first)
+
+    return sequence
+
+
+def by_name():
+    sequence = hafta.Sequence("by_name")
+    sequence.node(name="first")(lambda run: "second")
+    sequence.node(name="second")(lambda run: run.success(EXIT))
+    return sequence
+
+
+def init(run):
+    if run.data > RETRIES:
+        return run.fail(1)
+    return run.success(GET_WORK)
+
+
+def get_work(run):
+    for left in range(RETRIES):
+        run.checkpoint(left)
+    return 0
+
+
+def undo(run, checkpoint):
+    return INIT if checkpoint == 2 else GET_WORK
+
+
+def by_number():
+    return hafta.Sequence.from_nodes(
+        "by_number", [(INIT, NORMAL, init), (GET_WORK, NORMAL, get_work), (GET_WORK, ROLLBACK, undo)]
+    )
+
+
+def enum_init(run):
+    run.checkpoint(CP.STORED)
+    return Step.GET_WORK
+
+
+def enum_get_work(run):
+    return run.success(Step.EXIT)
+
+
+def by_enum():
+    return hafta.Sequence.from_nodes(
+        "by_enum", [(Step.INIT, NORMAL, enum_init), (Step.GET_WORK, NORMAL, enum_get_work)]
+    )
+
+
+def to_previous(start, to):
+    return to, start, "to previous"
+
+
+def told(sequence):
+    return {(str(start), "EXIT" if to is EXIT else str(to), label) for start, to, label in edges(sequence)}
+
+
+CASES = {
+    "global": (lambda: by_global, {
+        ("open_pipe", "read", "success"), ("open_pipe", "open_pipe", "rolled back"),
+        ("read", "EXIT", "success"), ("read", "read", "success"), ("read", "read", "rolled back"),
+        ("read", "open_pipe", "to previous"),
+    }),
+    "closure": (by_closure, {
+        ("first", "second", "success"), ("first", "first", "rolled back"),
+        ("second", "first", "success"), ("second", "EXIT", "success"), ("second", "first", "rolled back"),
+        ("second", "first", "to previous"), ("first", "second", "to previous"),
+    }),
+    "name": (by_name, {
+        ("first", "second", "success"), ("first", "first", "rolled back"),
+        ("second", "EXIT", "success"), ("second", "second", "rolled back"), ("second", "first", "to previous"),
+    }),
+    "number": (by_number, {
+        ("init", "get_work", "success"), ("init", "init", "rolled back"),
+        ("get_work", "EXIT", "success"), ("get_work", "init", "rolled back"), ("get_work", "get_work", "rolled back"),
+        ("get_work", "init", "to previous"),
+    }),
+    "enum": (by_enum, {
+        ("init", "get_work", "success"), ("init", "init", "rolled back"),
+        ("get_work", "EXIT", "success"), ("get_work", "get_work", "rolled back"), ("get_work", "init", "to previous"),
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_edges_are_the_nodes_that_the_code_names_and_no_checkpoints_or_counts(case):
+    make, expected = CASES[case]
+    assert told(make()) == expected
+
+
+def test_decorated_functions_methods_and_partials_are_looked_into():
+    def logged(function):
+        @functools.wraps(function)
+        def wrapper(run):
+            return function(run)
+
+        return wrapper
+
+    class Worker:
+        def work(self, run):
+            return "last"
+
+    sequence = hafta.Sequence("wrapped")
+    sequence.node(name="first")(logged(lambda run: "second"))
+    sequence.node(name="second")(functools.partial(lambda run: "third"))
+    sequence.node(name="third")(Worker().work)
+    sequence.node(name="last")(print)
+    assert {edge for edge in told(sequence) if edge[2] == "success"} == {
+        ("first", "second", "success"), ("second", "third", "success"), ("third", "last", "success"),
+    }  # fmt: skip
+
+
+def test_a_variable_that_is_not_bound_yet_leads_nowhere():
+    sequence = hafta.Sequence("early")
+
+    @sequence.node
+    def first(run):
+        return later
+
+    before = told(sequence)
+    later = sequence.node(name="later")(lambda run: EXIT)
+    assert before == {("first", "first", "rolled back")}
+    assert ("first", "later", "success") in told(sequence)
+
+
+MERMAID = """\
+stateDiagram-v2
+    state "open_pipe" as n1
+    state "read" as n2
+    [*] --> n1
+    n1 --> n2: success
+    n1 --> n1: rolled back
+    n2 --> [*]: success
+    n2 --> n2: success
+    n2 --> n2: rolled back
+    n2 --> n1: to previous
+"""
+GRAPHVIZ = """\
+digraph "by_global" {
+    start [shape=point]
+    done [shape=doublecircle, label=exit]
+    n1 [shape=box, style=rounded, label="open_pipe"]
+    n2 [shape=box, style=rounded, label="read"]
+    start -> n1
+    n1 -> n2 [label="success", style=solid]
+    n1 -> n1 [label="rolled back", style=dashed]
+    n2 -> done [label="success", style=solid]
+    n2 -> n2 [label="success", style=solid]
+    n2 -> n2 [label="rolled back", style=dashed]
+    n2 -> n1 [label="to previous", style=dashed]
+}
+"""
+
+
+def test_the_texts_are_these_and_stay_the_same():
+    for _ in range(2):
+        assert by_global.diagram() == by_global.diagram("mermaid") == MERMAID
+        assert by_global.diagram("graphviz") == GRAPHVIZ
+
+
+def read_graphviz(text):
+    """The nodes and edges of the small part of the language that is used here; any other line is an error."""
+    first, *lines, last = text.splitlines()
+    assert re.fullmatch(r'digraph "([^"\\]|\\.)*" \{', first)
+    assert last == "}"
+    nodes, found = set(), set()
+    for line in lines:
+        if match := re.fullmatch(r'    (\w+) \[\w+=\w+(, \w+=(\w+|"([^"\\]|\\.)*"))*\]', line):
+            nodes.add(match[1])
+        else:
+            match = re.fullmatch(r'    (\w+) -> (\w+)( \[label="[\w ]+", style=(solid|dashed)\])?', line)
+            assert match, line
+            found.add((match[1], match[2]))
+    return nodes, found
+
+
+def read_mermaid(text):
+    first, *lines = text.splitlines()
+    assert first == "stateDiagram-v2"
+    nodes, found = set(), set()
+    for line in lines:
+        if match := re.fullmatch(r'    state "[^"\n]*" as (\w+)', line):
+            nodes.add(match[1])
+        else:
+            match = re.fullmatch(r"    (\w+|\[\*\]) --> (\w+|\[\*\])(: [\w ]+)?", line)
+            assert match, line
+            found.add((match[1], match[2]))
+    return nodes, found
+
+
+def strange():
+    sequence = hafta.Sequence('a "strange" \\ name')
+    sequence.node(name='say "hi" \\ ; --> [*]')(lambda run: EXIT)
+    return sequence
+
+
+@pytest.mark.parametrize("make", [make for make, _ in CASES.values()] + [strange, lambda: hafta.Sequence("empty")])
+def test_both_texts_are_well_formed_and_name_only_nodes_that_are_declared(make):
+    for text, read, ends in (
+        (make().diagram("graphviz"), read_graphviz, set()),
+        (make().diagram("mermaid"), read_mermaid, {"[*]"}),
+    ):
+        nodes, found = read(text)
+        assert {end for edge in found for end in edge} <= nodes | ends
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed; the small reader above stands in")
+@pytest.mark.parametrize("make", [make for make, _ in CASES.values()] + [strange])
+def test_graphviz_itself_reads_it(make):
+    done = subprocess.run(
+        ["dot", "-Tsvg"], input=make().diagram("graphviz"), capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert "<svg" in done.stdout
+
+
+def test_another_form_is_refused():
+    with pytest.raises(ValueError, match=r"^a diagram is one of mermaid, graphviz, not 'ascii'$"):
+        by_global.diagram("ascii")
