@@ -54,8 +54,8 @@ class ServiceError(HaftaError):
 class StoreError(HaftaError):
     """A checkpoint store cannot do what was asked.
 
-    `kind` tells the causes apart: held, full, io, read-only, permission, shared, not-a-file, damaged, newer, too-large, value, name,
-    closed, forked, busy, system (docs/store.md, section 3). The message of the system, if there was one, is `__cause__`.
+    `kind` tells the causes apart: held, full, io, read-only, permission, shared, not-a-file, damaged, newer, too-large,
+    value, name, closed, forked, busy, system (docs/store.md, section 3). `__cause__` is what the system said.
     """
 
     def __init__(self, message: str, hint: str = "", *, kind: str, status: int | None = None) -> None:

@@ -4,6 +4,7 @@ No lock, no write, not even an access time where that can be helped.
 
 A slot that is being written looks damaged to a reader. So a reader that sees damage looks again, until nothing is
 damaged or two looks show the same bytes. What it returns is at least as new as what was the newest when it began.
+While somebody has the claim, a bad slot is no news: it is being written, or the claim has told of it.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _seen(fd: int, path: str) -> Snapshot:
         incidents = [Incident(error.kind, error.message)]
     else:
         saved = image.saved if image.saved.frame or image.saved.body else None
-        incidents = damage(path, image)
+        incidents = [] if held or holder.is_locked(fd) else damage(path, image)
     written = os.fstat(fd).st_mtime
     return Snapshot(sequence, instance, path, saved, written, note(fd), held, tuple(incidents))
 
@@ -110,6 +111,4 @@ def _settled(fd: int, path: str) -> Image:
             if not image.bad:
                 return image
         before = data
-    else:
-        return layout.read(before, path).replace(bad={})
     return layout.read(before, path)

@@ -34,28 +34,23 @@ def parse(name: str) -> tuple[str, str] | None:
     if not (name.startswith(PREFIX) and name.endswith(SUFFIX)):
         return None
     sequence, _, instance = name[len(PREFIX) : -len(SUFFIX)].partition("@")
-    found = unescape(sequence), unescape(instance)
     try:
+        found = unescape(sequence), unescape(instance)
         return found if file_name(*found) == name else None
-    except StoreError:
+    except (ValueError, StoreError):
         return None
 
 
 def escape(text: str) -> str:
-    """Return the text with every byte that is not plain as %XX."""
-    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(text))
+    """Return the text with every byte of its UTF-8 that is not plain as %XX."""
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
 def unescape(text: str) -> str:
-    """Undo `escape`; what is not an escape stays as it is."""
+    """Undo `escape`. Raises ValueError for what it does not make."""
     first, *rest = text.split("%")
-    parts = [os.fsencode(first)]
-    for part in rest:
-        try:
-            parts.append(bytes.fromhex(part[:2]) + os.fsencode(part[2:]))
-        except ValueError:
-            parts.append(os.fsencode("%" + part))
-    return os.fsdecode(b"".join(parts))
+    parts = [first.encode(), *(bytes.fromhex(part[:2]) + part[2:].encode() for part in rest)]
+    return b"".join(parts).decode("utf-8", "surrogatepass")
 
 
 def temporary_name(name: str, pid: int, tick: int) -> str:

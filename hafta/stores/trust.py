@@ -45,13 +45,16 @@ def explained(error: OSError, path: str) -> StoreError:
     return told
 
 
-def open_directory(path: str, *, make: bool = False) -> int:
-    """Open a directory that can be trusted. Raises StoreError, and FileNotFoundError unless it is to be made."""
+def open_directory(path: str, *, make: bool = False, removing: bool = False) -> int:
+    """Open a directory that can be trusted. Raises StoreError, and FileNotFoundError unless it is to be made.
+
+    `removing`: root may do that for the owner of the directory, whoever it is; nobody else's records stand in it.
+    """
     if make:
         make_directory(path)
     fd = _enter(path)
     try:
-        _check_directory(os.fstat(fd), path)
+        _check_directory(os.fstat(fd), path, removing=removing)
     except BaseException:
         shut(fd)
         raise
@@ -63,8 +66,7 @@ def make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path.rstrip("/")) or "."
-    if parent != path:
-        make_directory(parent)
+    make_directory(parent)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -89,11 +91,11 @@ def shut(fd: int) -> None:
         return
 
 
-def check_file(fd: int, path: str) -> os.stat_result:
+def check_file(fd: int, path: str, *, removing: bool = False) -> os.stat_result:
     """Return the file's status. Raises StoreError for what is no regular file, or not ours alone to write."""
     info = os.fstat(fd)
     check_regular(info, path)
-    if _is_foreign(info):
+    if _is_foreign(info, removing=removing):
         raise _shared(path, "the file", info)
     return info
 
@@ -122,13 +124,14 @@ def _check_link(path: str) -> None:
         raise StoreError(f"{path}: a symbolic link that others can have made", hint, kind="shared")
 
 
-def _check_directory(info: os.stat_result, path: str) -> None:
-    if _is_foreign(info):
+def _check_directory(info: os.stat_result, path: str, *, removing: bool) -> None:
+    if _is_foreign(info, removing=removing):
         raise _shared(path, "the directory", info)
 
 
-def _is_foreign(info: os.stat_result) -> bool:
-    return info.st_uid not in {0, os.geteuid()} or bool(info.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def _is_foreign(info: os.stat_result, *, removing: bool = False) -> bool:
+    for_the_owner = removing and os.geteuid() == 0
+    return not (for_the_owner or info.st_uid in {0, os.geteuid()}) or bool(info.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _shared(path: str, what: str, info: os.stat_result) -> StoreError:

@@ -239,22 +239,24 @@ def refused(kind: str, ask: Callable[[], Any]) -> StoreError:
     try:
         ask()
     except StoreError as error:
-        assert error.kind == kind, f"expected {kind}, got {error.kind}: {error}"
-        assert error.hint, "an error says what to do"
-        return error
-    raise AssertionError(f"expected StoreError {kind}")
+        raised = error
+    else:
+        raise AssertionError(f"expected StoreError {kind}")
+    assert raised.kind == kind, f"expected {kind}, got {raised.kind}: {raised}"
+    assert raised.hint, "an error says what to do"
+    return raised
 
 
 def in_child(ask: Callable[[], Any]) -> bool:
     """Tell whether this runs to its end in a forked child."""
     pid = os.fork()
     if pid == 0:
-        status = _CHILD_FAILED
-        try:
+        status = _CHILD_FAILED  # pragma: no cover - from here on in the child
+        try:  # pragma: no cover
             ask()
             status = 0
         finally:
-            os._exit(status)  # the child must not go on as a second test run
+            os._exit(status)  # it must not go on as a second test run
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

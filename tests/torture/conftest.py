@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -40,6 +41,13 @@ def need(*tools: str) -> pytest.MarkDecorator:
     """Skip, outside CI, where a tool is missing."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+def need_fuse() -> pytest.MarkDecorator:
+    """Skip, outside CI, where a disk cannot be served from user space."""
+    asked = subprocess.run(["/usr/bin/python3", "-c", "import fusepy"], check=False, capture_output=True)
+    missing = asked.returncode != 0 or not os.path.exists("/dev/fuse")
+    return pytest.mark.skipif(missing, reason="needs /dev/fuse and python3-fusepy")
 
 
 def as_root(why: str) -> pytest.MarkDecorator:

@@ -1,11 +1,17 @@
-"""What a disk may hold after a power cut: each 512-byte sector as it was at the last sync, or as any write since left it, or garbage."""
+"""What a disk may hold after a power cut.
+
+Each 512-byte sector is as it was at the last sync, or as any write since left it, or garbage.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
-import random
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
 
 SECTOR = 512
 EXHAUSTIVE = 4096  # states; of more, as many are drawn

@@ -2,8 +2,8 @@
 
 /usr/bin/python3 disk_server.py MOUNT IMAGE LOG     (python3-fusepy)
 
-MOUNT/disk is the disk, with IMAGE as its first contents. What is written to MOUNT/tell is an acknowledgement, and goes into the
-log in its place among the writes; but for "fail N", after which the next N writes to the disk end in EIO.
+MOUNT/disk is the disk, with IMAGE as its first contents. What is written to MOUNT/tell is an acknowledgement, and goes
+into the log in its place among the writes; but for "fail N", after which the next N writes to the disk end in EIO.
 LOG: entries of kind, offset, length (<cQI) and data; kind W is a write, F a flush, A an acknowledgement.
 """
 

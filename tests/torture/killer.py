@@ -15,9 +15,9 @@ import time
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + "/../.."]
 
-import worker
-import workload
-from workload import ACKNOWLEDGED, ATTEMPTED, ROUNDS, Board
+import worker  # noqa: E402 - the path is set above
+import workload  # noqa: E402 - the path is set above
+from workload import ACKNOWLEDGED, ATTEMPTED, NUMBER, ROUNDS, Board  # noqa: E402 - the path is set above
 
 FOR_EVER = 1 << 40
 LONGEST = 0.002  # seconds that a child lives
@@ -49,7 +49,7 @@ def begin_anew(directory: str, board: Board) -> None:
     path = f"{directory}/d/hafta-s.checkpoint"
     if os.path.exists(path):
         os.unlink(path)
-    board[ATTEMPTED] = board[ACKNOWLEDGED] = 0
+    board[ATTEMPTED] = board[ACKNOWLEDGED] = board[NUMBER] = 0
 
 
 def kill_one(directory: str, board: Board, arguments: tuple[int, int, bool], chance: random.Random) -> None:
@@ -72,7 +72,7 @@ def child(directory: str, board: Board, arguments: tuple[int, int, bool]) -> Non
     status = 1
     try:
         worker.work(f"{directory}/d", board, FOR_EVER, *arguments)
-    except BaseException as error:  # noqa: BLE001 - the child must not go on as a second parent
+    except BaseException as error:  # the child must not go on as a second parent
         print(f"violation in the child: {error!r}", file=sys.stderr, flush=True)
     finally:
         os._exit(status)

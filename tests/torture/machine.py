@@ -1,7 +1,7 @@
 """A whole machine that can be cut off from its power: User-mode Linux with the real ext4 on a file.
 
-SIGKILL takes the machine's page cache with it; what its kernel had given to the disk stays, for the disk is a file of ours. What
-was acknowledged comes over the serial console, so that nothing has to survive the cut.
+SIGKILL takes the machine's page cache with it; what its kernel had given to the disk stays, for the disk is a file of
+ours. What was acknowledged comes over the serial console, so that nothing has to survive the cut.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What runs in a machine that is going to lose its power: claims, says what it found, writes, and says what was acknowledged.
+"""What runs in a machine that is going to lose its power: it claims, writes, and says what it found and acknowledged.
 
 python machine_worker.py MOUNT SYNC SLOT_SIZE
-SYNC 1: each record; 0: none, though it says so all the same (the negative control); N: each Nth, and only those are told.
+SYNC 1: each record; N: each Nth, and only those are told; 0: none, though it tells all (the negative control).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import sys
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + "/../.."]
 
-import workload
+import workload  # noqa: E402 - the path is set above
 
-from hafta.errors import HaftaError
-from hafta.stores.files import FileStore
+from hafta.errors import HaftaError  # noqa: E402 - the path is set above
+from hafta.stores.files import FileStore  # noqa: E402 - the path is set above
 
 
 def say(*words: object) -> None:

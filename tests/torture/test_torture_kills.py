@@ -20,6 +20,6 @@ def test_a_kill_at_any_time_loses_nothing(way, tmp_path, tell, long):
     rounds = 25_000 if long else 650
     seed = random.randrange(1 << 32)
     command = [sys.executable, "-I", "-S", KILLER, str(tmp_path), str(rounds), str(seed), *map(str, WAYS[way])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=rounds * 1.0)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=rounds * 1.0, check=False)
     assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
     tell(rounds, f"random SIGKILL, {done.stdout.strip()}")

@@ -68,7 +68,11 @@ class Scene:
     def hurt(self, injection: str) -> subprocess.CompletedProcess:
         trace = ["strace", "-f", "-o", f"{self.path}/trace", "-e", f"trace={injection.partition(':')[0]}"]
         return subprocess.run(
-            [*trace, "-e", f"inject={injection}", *self.command()], capture_output=True, text=True, timeout=HANGS
+            [*trace, "-e", f"inject={injection}", *self.command()],
+            capture_output=True,
+            text=True,
+            timeout=HANGS,
+            check=False,
         )
 
     def judge(self) -> None:

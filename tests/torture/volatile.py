@@ -1,18 +1,22 @@
 """A real ext4 on a disk whose writes are logged, and every state that a power cut may leave of it.
 
-What was written before the last flush is on the disk. Of what was written since, the cache of the disk may have saved any part.
+What was written before the last flush is on the disk. Of what was written since, the cache of the disk may have saved
+any part.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import struct
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
 
 SERVER = os.path.join(os.path.dirname(__file__), "disk_server.py")
 ENTRY = struct.Struct("<cQI")

@@ -11,11 +11,11 @@ import sys
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + "/../.."]
 
-import workload
-from workload import ACKNOWLEDGED, ATTEMPTED, ROUNDS, Board
+import workload  # noqa: E402 - the path is set above
+from workload import ACKNOWLEDGED, ATTEMPTED, ROUNDS, Board  # noqa: E402 - the path is set above
 
-from hafta.errors import StoreError
-from hafta.stores.files import FileStore
+from hafta.errors import StoreError  # noqa: E402 - the path is set above
+from hafta.stores.files import FileStore  # noqa: E402 - the path is set above
 
 
 def work(directory: str, board: Board, writes: int, sync_every: int, slot_size: int, durable: bool) -> None:
@@ -23,11 +23,12 @@ def work(directory: str, board: Board, writes: int, sync_every: int, slot_size: 
     store = FileStore(directory, slot_size=slot_size)
     os.sched_yield()  # the mark from which system calls are counted; Python itself never does this
     with store.claim("s", durable=durable) as claim:
-        n = workload.value_of(claim.last, scale)
-        board.judge(n)
-        board[ATTEMPTED] = board[ACKNOWLEDGED] = n
+        found = workload.value_of(claim.last, scale)
+        board.judge(found)
+        board[ATTEMPTED] = board[ACKNOWLEDGED] = found
+        board.count(claim.last)
         entered = -1
-        for n in range(n + 1, n + 1 + writes):
+        for n in range(found + 1, found + 1 + writes):
             board[ATTEMPTED] = n
             if entered != n // 7:
                 claim.enter(workload.frame_of(n, scale))

@@ -12,7 +12,7 @@ import zlib
 
 from hafta.stores.protocol import Saved
 
-ATTEMPTED, ACKNOWLEDGED, SYNCED, ROUNDS = range(4)
+ATTEMPTED, ACKNOWLEDGED, NUMBER, ROUNDS = range(4)
 
 
 def frame_of(n: int, scale: int = 1) -> bytes:
@@ -53,6 +53,12 @@ class Board:
     def close(self) -> None:
         self.words.release()
         self.map.close()
+
+    def count(self, saved: Saved | None) -> None:
+        """I5: the store's own numbers do not go back."""
+        number = saved.number if saved else 0
+        assert number >= self[NUMBER], f"number {number} after {self[NUMBER]}"
+        self[NUMBER] = number
 
     def judge(self, n: int) -> None:
         """I1: what was found is the last acknowledged record, or one that was attempted after it."""
