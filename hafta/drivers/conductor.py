@@ -207,7 +207,7 @@ class Conductor:
         machine = inner.machine
         self.run.follow(self.machine)
         if machine.phase is Phase.DONE and machine.kind is Kind.NORMAL_SUCCESS:
-            self.machine.stack[nodes[at]] = (machine.checkpoint, machine.state)
+            self.machine.stack[nodes[at]] = machine.mark
             return at + 1
         left_for = getattr(machine, "left_for", None)
         if left_for in nodes[:at]:

@@ -85,12 +85,13 @@ class Run:
         if not isinstance(value, int):
             raise TypeError(f"a checkpoint is a small integer, best of an IntEnum, not {value!r}")
         machine = self._machine
-        machine.checkpoint = value
+        known = machine.mark[1]
         if state:
-            machine.state = {**machine.state, **state} if machine.state else state
+            known = {**known, **state} if known else state
+        machine.mark = (value, known)
         record = self._record
         if record is not None:
-            record(value, machine.state or {}, sync)
+            record(value, known or {}, sync)
         self._progress()
 
     def success(self, to: Node | Verdict | str | int) -> Any:

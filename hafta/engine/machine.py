@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
     from hafta.engine.node import Node
 
+    #: How far a visit of a node has come: its last checkpoint, and what was recorded with its checkpoints.
+    Mark = tuple[int, dict[str, Any] | None]
     #: A failure as it is kept: its number in this call, the node, and the other fields of Failure in their order.
     _Entry = tuple[int, Node, Kind, int, int, Any, float]
 
@@ -92,12 +94,16 @@ _LEGAL = {
 _ACCEPTING = frozenset({Act.PROCEED, Act.EXIT})
 
 
+#: The mark of a node that has set no checkpoint.
+FRESH: Mark = (0, None)
+
+
 class Machine:
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_failures", "_row", "_targets", "_then", "_undoing", "attempt", "checkpoint", "delay", "failed", "failing",
-        "kind", "node", "phase", "reason", "since", "stack", "state", "to",
+        "_failures", "_row", "_targets", "_then", "_undoing", "attempt", "delay", "failed", "failing",
+        "kind", "mark", "node", "phase", "reason", "since", "stack", "to",
     )  # fmt: skip
 
     def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
@@ -106,10 +112,9 @@ class Machine:
         self._undoing = False  # whether a process died in the rollback function of the current node
         self.phase = Phase.IDLE
         self.node: Node = None  # type: ignore[assignment]  # there is one in every phase but IDLE
-        self.stack: dict[Node, tuple[int, dict[str, Any] | None]] = {}  # visited nodes, the newest last
+        self.stack: dict[Node, Mark] = {}  # visited nodes, the newest last
         self.attempt = 0  # consecutive failures of the current node
-        self.checkpoint = 0
-        self.state: dict[str, Any] | None = None
+        self.mark: Mark = FRESH
         self.kind = Kind.NORMAL_SUCCESS  # in ASK: what the policy is asked about
         self.to: Node | Verdict = EXIT  # ... the node named, on success
         self.reason: Any = None  # ... the reason, on failure and while rolling back
@@ -131,7 +136,7 @@ class Machine:
 
     def restore(self, node: Node, attempt: int, checkpoint: int, state: dict[str, Any] | None) -> None:
         """Take over what a process that died had recorded of its current node (see place.py)."""
-        self.node, self.attempt, self.checkpoint, self.state = node, attempt, checkpoint, state
+        self.node, self.attempt, self.mark = node, attempt, (checkpoint, state)
         self._row = -1  # the count came with it: it ends as if its failures had been here
 
     def interrupt(self, reason: object, at: float, *, undoing: bool) -> None:
@@ -163,18 +168,17 @@ class Machine:
             node = self.node
             if to is not node:
                 stack = self.stack
-                stack[node] = (self.checkpoint, self.state)
-                stack.pop(to, None)
+                stack[node] = self.mark
+                if to in stack:
+                    del stack[to]
                 self.node = to
                 self.since = None
             if self._row != self.failed:
                 self.attempt = 0
                 self._row = self.failed
-            self.checkpoint = 0
-            self.state = None
+            self.mark = FRESH
         elif self.phase is _ROLLBACK and to is self.node:
-            self.checkpoint = 0
-            self.state = None
+            self.mark = FRESH
             self.phase = _NORMAL
         else:
             self._check_judged("success naming {}", to)
@@ -190,7 +194,7 @@ class Machine:
             return
         self.attempt = attempt = self.attempt + 1
         self.failed = failed = self.failed + 1
-        self.failing = entry = (failed, self.node, _NORMAL_FAIL, attempt, self.checkpoint, reason, at)
+        self.failing = entry = (failed, self.node, _NORMAL_FAIL, attempt, self.mark[0], reason, at)
         self._failures.append(entry)
         self.kind = _NORMAL_FAIL
         self.reason = reason
@@ -262,7 +266,7 @@ class Machine:
             raise self._out_of_turn("a verdict")
         kind = self.kind
         if kind is _NORMAL_SUCCESS:
-            self.stack[self.node] = (self.checkpoint, self.state)
+            self.stack[self.node] = self.mark
         elif kind is not _ROLLBACK_SUCCESS:
             if default_verdict(kind, self.attempt) is ROLL_BACK_CURRENT:
                 self._undoing = False
@@ -301,6 +305,16 @@ class Machine:
         )
 
     @property
+    def checkpoint(self) -> int:
+        """The last checkpoint of this visit of the current node."""
+        return self.mark[0]
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What the checkpoints of this visit have recorded."""
+        return self.mark[1]
+
+    @property
     def history(self) -> tuple[Failure, ...]:
         """The newest KEPT failures of this call, oldest first."""
         return self._kept(lambda _: True)
@@ -325,12 +339,11 @@ class Machine:
             self.since = None
         self.stack.pop(node, None)
         self.node = node
-        self.checkpoint = 0
-        self.state = None
+        self.mark = FRESH
         self.phase = _NORMAL
 
     def _accept(self, verdict: Verdict) -> None:
-        self.stack[self.node] = (self.checkpoint, self.state)
+        self.stack[self.node] = self.mark
         self._carry_out(verdict)
 
     def _refuse(self, at: float) -> None:
@@ -351,14 +364,14 @@ class Machine:
             self.attempt = 0
             self._row = self.failed
             self.since = None
-            self.node, (self.checkpoint, self.state) = self.stack.popitem()
+            self.node, self.mark = self.stack.popitem()
             self.phase = _ROLLBACK
         else:
             self.phase = Phase.FAILED
 
     def _record(self, kind: Kind, reason: object, at: float) -> _Entry:
         self.failed += 1
-        entry = (self.failed, self.node, kind, self.attempt, self.checkpoint, reason, at)
+        entry = (self.failed, self.node, kind, self.attempt, self.mark[0], reason, at)
         self._failures.append(entry)
         return entry
 

@@ -32,9 +32,9 @@ def normal():
     """The second node runs, the first is on the stack."""
     machine = idle()
     machine.start(first)
-    machine.checkpoint, machine.state = 7, {"at": 7}
+    machine.mark = (7, {"at": 7})
     machine.advance(second)
-    machine.checkpoint, machine.state = 3, {"at": 3}
+    machine.mark = (3, {"at": 3})
     return machine
 
 

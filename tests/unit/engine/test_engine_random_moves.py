@@ -31,7 +31,7 @@ def make(machine, move):
     """Make a move; True if it was legal. One that was not must have changed nothing."""
     name, *args = move
     if name == "set":
-        machine.checkpoint = args[0]
+        machine.mark = (args[0], machine.state)
         return True
     before = contents(machine)
     try:
