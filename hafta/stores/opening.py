@@ -57,7 +57,7 @@ def claim(place: Place, slot_size: int, *, durable: bool) -> FileClaim:
 
 def discard(place: Place) -> None:
     """Remove a file that nobody has claimed. Raises StoreError, FileNotFoundError or another OSError."""
-    directory = trust.open_directory(place.directory)
+    directory = trust.open_directory(place.directory, removing=True)
     try:
         trust.shut(_lock(directory, place, unlink=True))
         sweep(directory, place.name)
@@ -100,7 +100,7 @@ def _lock(directory: int, place: Place, *, unlink: bool = False) -> int:
     for _ in range(TRIES):
         fd = os.open(place.name, _OPEN, dir_fd=directory)
         try:
-            info = trust.check_file(fd, place.path)
+            info = trust.check_file(fd, place.path, removing=unlink)
             _lock_waiting(fd, place.path)
             if os.path.samestat(info, os.stat(place.name, dir_fd=directory, follow_symlinks=False)):
                 if unlink:
