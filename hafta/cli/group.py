@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hafta import exits
+from hafta.cli.checkpoints import checkpoints
 from hafta.cli.run import run
 from hafta.errors import HaftaError
 from hafta.overlord.program import complain
@@ -25,6 +26,7 @@ def hafta(context: click.Context) -> int:
     return exits.USAGE
 
 
+hafta.add_command(checkpoints)
 hafta.add_command(run)
 
 
