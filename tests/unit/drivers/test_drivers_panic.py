@@ -155,3 +155,19 @@ BROKEN = """
 def test_a_panic_ends_the_process_even_if_nobody_can_be_told():
     child = run_child(program(BROKEN))
     assert (child.returncode, child.stdout) == (70, "")
+
+
+def test_a_panic_that_cannot_be_reported_is_said_on_stderr():
+    broken = """
+        import hafta
+        from hafta.runtime import Runtime
+
+        class Broken(Runtime):
+            def report(self, event):
+                raise RuntimeError("no reporter")
+
+        hafta.panic("invalid checkpoint 7", runtime=Broken())
+    """
+    child = run_child(textwrap.dedent(broken))
+    assert child.returncode == exits.PANIC
+    assert child.stderr == "panic: invalid checkpoint 7 (not in the journal: RuntimeError: no reporter)\n"
