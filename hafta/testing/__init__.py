@@ -9,6 +9,7 @@ assert [event.NAME for event in runtime.events] == ["rolled-back"] * 3
 """
 
 from hafta.drivers.probe import Step
+from hafta.testing.crash import Report, Violated, crash_everywhere
 from hafta.testing.runtime import FakeRuntime, ForcedFailure, ProcessEnded
 
-__all__ = ["FakeRuntime", "ForcedFailure", "ProcessEnded", "Step"]
+__all__ = ["FakeRuntime", "ForcedFailure", "ProcessEnded", "Report", "Step", "Violated", "crash_everywhere"]

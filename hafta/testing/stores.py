@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 
 from hafta.errors import StoreError
 
@@ -153,8 +154,9 @@ class StorePromises:
         """An empty or an endless name is an error of kind name, everywhere."""
         store = self.make()
         for key in (("", ""), ("x" * 1000, ""), ("s", "ä" * 200)):
-            for ask in (store.claim, store.peek, store.discard):
-                refused("name", lambda ask=ask, key=key: ask(*key))
+            refused("name", partial(store.claim, *key))
+            refused("name", partial(store.peek, *key))
+            refused("name", partial(store.discard, *key))
 
     def test_peeking_disturbs_nobody(self) -> None:
         """While a record is held another one sees each write, who holds it, and that it is held."""

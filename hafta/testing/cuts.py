@@ -1,0 +1,209 @@
+"""Cut points: where a crash test ends a process, and what it leaves.
+
+A process is ended before and after every write of the store, so before and after every checkpoint and transition, and
+wherever the sequence sleeps, waits, says something or calls `run.progress()`: a program sets cut points of its own, in
+the middle of what a node does, with that.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hafta.errors import StoreError
+from hafta.record import Record
+from hafta.stores import codec
+from hafta.testing.runtime import FakeRuntime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, NoReturn, Self
+
+    from hafta.drivers.probe import Step
+    from hafta.stores.protocol import Claim, Incident, Saved, Snapshot, Store
+
+
+class Died(BaseException):
+    """The process is gone: what a kill is within this process. Nothing that it does from here on reaches the store."""
+
+
+class Point(Record):
+    """A cut point."""
+
+    number: int  # from 1, in this process
+    what: str
+
+    def __str__(self) -> str:
+        return f"cut {self.number}, {self.what}"
+
+
+class Cutter:
+    """Counts the cut points of one process, and ends it at number `at`, or at the `same` one as an earlier process."""
+
+    def __init__(self, at: int | None = None, same: str | None = None, *, die: Callable[[Point], NoReturn]) -> None:
+        self.points: list[Point] = []
+        self.dead = False
+        self._at = at
+        self._same = same
+        self._die = die
+
+    def point(self, what: str) -> None:
+        """Pass a cut point, or die there."""
+        if self.dead:
+            raise Died
+        self.points.append(point := Point(len(self.points) + 1, what))
+        if point.number == self._at or what_it_is(what) == self._same:
+            self.dead = True
+            self._die(point)
+
+
+def what_it_is(what: str) -> str:
+    """Return what makes two cut points the same in two processes: everything but what is counted and timed."""
+    return re.sub(r"(attempt|taking-up|again|unwind) \d+", r"\1", what)
+
+
+class CutRuntime(FakeRuntime):
+    """A fake runtime in which every wait is a cut point. `always` is called after each step."""
+
+    def __init__(self, cutter: Cutter, always: Callable[[], object]) -> None:
+        super().__init__()
+        self._cutter = cutter
+        self._always = always
+        self.recorded = False  # just now: the progress that a checkpoint makes is no cut point of its own
+
+    def step(self, step: Step) -> None:
+        """Record a policy event, and look whether all is well."""
+        super().step(step)
+        self._always()
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self._cutter.point(f"before a sleep of {seconds:g} s")
+        super().sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Move the clock, letting other tasks run."""
+        self._cutter.point(f"before a sleep of {seconds:g} s")
+        await super().asleep(seconds)
+
+    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        """Look at the descriptor as it is now."""
+        self._cutter.point(f"before a wait for descriptor {fd}")
+        return super().wait(fd, timeout, write=write)
+
+    def say(self, text: str) -> None:
+        """Record a line."""
+        self._cutter.point(f"before it says {text!r}")
+        super().say(text)
+
+    def progress(self) -> None:
+        """Count what would have fed the watchdog."""
+        if not self.recorded:
+            self._cutter.point("at its progress")
+        self.recorded = False
+        super().progress()
+
+
+class CutStore:
+    """A store whose every write is two cut points."""
+
+    def __init__(self, store: Store, cutter: Cutter, runtime: CutRuntime) -> None:
+        self.store = store
+        self.claims: list[CutClaim] = []
+        self._cutter = cutter
+        self._runtime = runtime
+
+    def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> CutClaim:
+        """Claim a record."""
+        claim = CutClaim(self.store.claim(sequence, instance, durable=durable), self._cutter, self._runtime)
+        claim.names = sequence, instance
+        self.claims.append(claim)
+        return claim
+
+    def peek(self, sequence: str, instance: str = "") -> Snapshot | None:
+        """Return where a record stands."""
+        return self.store.peek(sequence, instance)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return every record."""
+        return self.store.snapshots()
+
+    def discard(self, sequence: str, instance: str = "") -> bool:
+        """Remove a record."""
+        return self.store.discard(sequence, instance)
+
+    def cut_power(self) -> None:
+        """Lose what was not synced: all of it, as the worst of all disks does."""
+        for claim in self.claims:
+            with self.store.claim(*claim.names) as again:
+                again.enter(claim.synced[0])
+                again.write(claim.synced[1], sync=True)
+
+
+class CutClaim:
+    """The claim of such a store."""
+
+    names: tuple[str, str]
+
+    def __init__(self, claim: Claim, cutter: Cutter, runtime: CutRuntime) -> None:
+        self.claim = claim
+        self.last: Saved | None = claim.last
+        self.capacity = claim.capacity
+        self.synced = (claim.last.frame, claim.last.body) if claim.last else (b"", b"")
+        self._frame = b""
+        self._cutter = cutter
+        self._runtime = runtime
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """What was mended."""
+        return self.claim.incidents
+
+    def enter(self, frame: bytes) -> None:
+        """Take the frame."""
+        self._frame = frame
+        self.claim.enter(frame)
+
+    def write(self, body: bytes, sync: bool = False) -> None:
+        """Record the frame and `body`, passing a cut point before and after."""
+        what = tell(self._frame, body)
+        self._cutter.point(f"before it is recorded: {what}")
+        self.claim.write(body, sync)
+        if sync:
+            self.synced = self._frame, body
+        self._cutter.point(f"when it has been recorded: {what}")
+        self._runtime.recorded = True
+
+    def clear(self, sync: bool = False) -> None:
+        """Record that there is nothing to resume."""
+        self.enter(b"")
+        self.write(b"", sync)
+
+    def close(self) -> None:
+        """Give the claim up."""
+        self.claim.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def tell(frame: bytes, body: bytes) -> str:
+    """Return in words what a record says."""
+    if not frame and not body:
+        return "the call has ended"
+    try:
+        levels = codec.position(frame, body).levels
+    except StoreError as error:
+        return f"a record that cannot be understood ({error})"
+    return ", inside of it ".join(map(_level, levels))
+
+
+def _level(level: Any) -> str:
+    """Return one sequence's part of it."""
+    return f"{level.sequence} {level.phase} node {level.node}, attempt {level.attempt}, checkpoint {level.checkpoint}"
