@@ -76,9 +76,10 @@ def service_parts(program: Program) -> dict[str, str]:
 
 
 def command_parts(path: str, node: click.Command) -> dict[str, str]:
-    """Return what a command of `hafta` tells: by its own record, or, for a group, by click."""
+    """Return what a command of `hafta` tells: by its own record, or, without one, by click."""
     program = programs.described(node)
-    return group_parts(path, node) if program is None else program_parts(program)
+    parts = click_parts(path, node) if program is None else program_parts(program)
+    return {**parts, "COMMANDS": "".join(_subcommand(path, name, child) for name, child in _children(node))}
 
 
 def program_parts(program: Program) -> dict[str, str]:
@@ -94,8 +95,8 @@ def program_parts(program: Program) -> dict[str, str]:
     }
 
 
-def group_parts(path: str, node: click.Command) -> dict[str, str]:
-    """Return what click tells of a command that has commands."""
+def click_parts(path: str, node: click.Command) -> dict[str, str]:
+    """Return what click tells of a group that has no record."""
     import click
 
     from hafta import exits
@@ -105,7 +106,6 @@ def group_parts(path: str, node: click.Command) -> dict[str, str]:
     return {
         "SYNOPSIS": f".B {escape(path)}\n[\\fIOPTION\\fR]... \\fICOMMAND\\fR [\\fIARG\\fR]...",
         "OPTIONS": "".join(_item(_bold(record[0]), _sentence(record[1])) for record in records if record),
-        "COMMANDS": "".join(_subcommand(path, name, child) for name, child in _children(node)),
         "STATUSES": statuses((exits.OK, exits.USAGE)),
     }
 

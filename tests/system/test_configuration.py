@@ -43,8 +43,9 @@ def test_a_setting_is_taken_over_at_a_restart(ready):
     [
         (SERVER, {"interval": "often"}, "HAFTA_INTERVAL: 'often' is not a number, 0 or more"),
         (SERVER, {"mode": "0777"}, "HAFTA_MODE: '0777' is not an octal mode"),
-        (CLIENT, {"reads": "-1"}, "HAFTA_READS: '-1' is not a whole number, 0 or more"),
+        (CLIENT, {"reads": "-1"}, "HAFTA_READS: '-1' is not a whole number, 1 or more"),
     ],
+    ids=["interval", "mode", "reads"],
 )
 def test_a_wrong_setting_is_said_once_and_not_tried_again(ready, unit, setting, words):
     configure(ready, unit, **setting)

@@ -88,7 +88,12 @@ def test_the_journal_has_as_many_rollbacks_as_the_client_counted(outcome):
 
 
 def test_nothing_is_left_when_both_are_stopped(outcome):
+    """From a steady state: a stop between two automatic restarts makes systemd forget the runtime directory."""
     machine, _ = outcome
+    configure(machine, SERVER, interval=0.02, bad_rate=0)
+    cursor = machine.cursor()
+    machine.run("systemctl", "restart", SERVER)
+    wait_for_read(machine, cursor)
     stop(machine)
     assert leftovers(machine) == []
 

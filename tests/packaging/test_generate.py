@@ -1,0 +1,99 @@
+"""Launchers, configuration files, and the generator as a program."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import configuration
+import launchers
+import programs
+import pytest
+
+from hafta import settings
+
+ROOT = Path(__file__).parents[2]
+SERVICES = {program.name: program for program in programs.services(ROOT)}
+#: hafta and what it needs, in one directory, as a distribution has them.
+LIBRARY = "/usr/lib/python3/dist-packages"
+
+
+def test_there_is_a_launcher_for_each_entry_point(generated):
+    names = programs.entry_points(ROOT).keys()
+    assert {path.name for path in (generated / "bin").iterdir()} == names
+    assert all(os.access(generated / "bin" / name, os.X_OK) for name in names)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_starts_isolated_and_without_the_site_module(generated, name):
+    lines = (generated / "bin" / name).read_text().splitlines()
+    assert lines[0] == "#!/usr/bin/python3 -IS"
+    assert f'sys.path.append("{LIBRARY}")' in lines
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_launcher_answers_and_ignores_the_user_s_own_modules(generated, name, tmp_path, monkeypatch):
+    """What stands in the current directory, $PYTHONPATH or the home must not get into a service."""
+    (tmp_path / "sys.py").write_text("raise SystemExit(99)")
+    (tmp_path / "hafta.py").write_text("raise SystemExit(99)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    text = (generated / "bin" / name).read_text().replace(LIBRARY, str(ROOT))
+    (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["/usr/bin/python3", "-IS", str(tmp_path / name), "--version"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{name} ")
+
+
+def test_fedora_keeps_its_modules_elsewhere():
+    assert launchers.library("fedora") == f"/usr/lib/python3.{sys.version_info.minor}/site-packages"
+    assert launchers.library("debian") == LIBRARY
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_configuration_file_has_every_setting_commented_out(generated, name):
+    lines = (generated / "config" / name).read_text().splitlines()
+    assert all(line.startswith("#") or not line for line in lines)
+    shown = re.findall(r"(?m)^#(HAFTA_\w+)=", "\n".join(lines))
+    assert shown == [setting.variable for setting in SERVICES[name].settings]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_it_shows_is_what_holds(generated, name):
+    """Uncommented, each line gives the value that the service has without it, under its unit."""
+    text = (generated / "config" / name).read_text()
+    environ = dict(re.findall(r"(?m)^#(HAFTA_\w+)=(.*)$", text))
+    unit = configuration.unit_defaults(ROOT, name)
+    shown, _ = settings.parse(SERVICES[name], [], environ)
+    without, _ = settings.parse(SERVICES[name], [], unit)
+    assert vars(shown) == vars(without)
+
+
+def test_the_generator_says_how_it_is_used():
+    command = [sys.executable, "-B", str(ROOT / "packaging" / "generate")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: python3 packaging/generate OUTPUT [FAMILY]")
+
+
+def test_missing_packages_are_named_where_they_cannot_be_installed():
+    """Not root: the command to install them, and no attempt."""
+    command = [str(ROOT / "packaging" / "need"), "no-such-package-of-hafta"]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 5
+    assert done.stderr == "need: missing: no-such-package-of-hafta; as root: apt-get install no-such-package-of-hafta\n"
+
+
+def test_nothing_is_done_where_nothing_is_missing():
+    done = subprocess.run(
+        [str(ROOT / "packaging" / "need"), "dpkg", "bash"], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,104 @@
+"""The packages themselves: twice the same, and without an error or an unexplained warning of the linters."""
+
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command):
+    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """The checkout as it stands, exported once, in two places."""
+    places = [tmp_path_factory.mktemp(name) / "hafta" for name in ("here", "elsewhere")]
+    run(ROOT / "packaging/export", "--worktree", places[0])
+    shutil.copytree(places[0], places[1])
+    for place in places:
+        run("git", "init", "--quiet", place)
+    return places
+
+
+@pytest.fixture(scope="module", params=["deb", "rpm"])
+def packages(request, trees, tmp_path_factory, tool):
+    """The packages of one kind, built twice: the second time elsewhere, in another environment."""
+    tool("dpkg-buildpackage", "dpkg-dev")
+    outputs = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    run(trees[0] / f"packaging/build-{request.param}", "--worktree", outputs[0])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"TZ": "Asia/Kathmandu", "LANG": "fr_FR.UTF-8", "PYTHONHASHSEED": "7", "HOME": "/"}.items():
+            patch.setenv(name, value)
+        umask = os.umask(0o077)
+        try:
+            run(trees[1] / f"packaging/build-{request.param}", "--worktree", outputs[1])
+        finally:
+            os.umask(umask)
+    return request.param, *outputs
+
+
+def test_the_same_tree_gives_the_same_packages(packages):
+    _, first, second = packages
+    names = sorted(path.name for path in first.iterdir())
+    assert sorted(path.name for path in second.iterdir()) == names
+    same, different, failed = filecmp.cmpfiles(first, second, names, shallow=False)
+    assert (same, different, failed) == (names, [], [])
+
+
+def test_the_linter_finds_no_error_and_no_warning_without_a_reason(packages, tool):
+    kind, first, _ = packages
+    files = [str(path) for path in sorted(first.iterdir()) if path.suffix in {".deb", ".dsc", ".rpm"}]
+    if kind == "deb":
+        command = [tool("lintian"), "--allow-root", "--profile=debian", "--fail-on=error,warning", *files]
+    else:
+        settings = ROOT / "packaging/rpm/rpmlint.toml"
+        command = [tool("rpmlint"), "--config", str(settings), *files, str(ROOT / "packaging/rpm/hafta.spec")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not re.search(r"(?m)(: W: |^W: )", done.stdout), done.stdout
+
+
+def test_every_filter_of_rpmlint_is_needed_and_has_a_reason(packages, tool, tmp_path):
+    kind, first, _ = packages
+    if kind == "deb":
+        assert not list((ROOT / "packaging/debian").glob("*lintian-overrides"))
+        return
+    path = ROOT / "packaging/rpm/rpmlint.toml"
+    settings = tomllib.loads(path.read_text())
+    bare = tmp_path / "rpmlint.toml"
+    bare.write_text(f'CompressExtension = "{settings["CompressExtension"]}"\nFilters = []\n')
+    files = [*first.glob("*.rpm"), ROOT / "packaging/rpm/hafta.spec"]
+    command = [tool("rpmlint"), "--config", str(bare), *map(str, files)]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    assert [words for words in settings["Filters"] if words not in said] == []
+    lines = path.read_text().splitlines()
+    filters = [number for number, line in enumerate(lines) if line.startswith('    "')]
+    assert all(lines[number - 1].startswith(("    #", '    "')) for number in filters)
+
+
+def test_all_versions_are_the_same():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    changelog = (ROOT / "packaging/debian/changelog").read_text()
+    spec = (ROOT / "packaging/rpm/hafta.spec").read_text()
+    assert re.search(r"\(([^)]+)\)", changelog)[1] == version
+    assert re.search(r"(?m)^Version: *(.*)$", spec)[1] == version
+
+
+def test_a_build_leaves_the_checkout_as_it_is(packages, trees):
+    """What is new or changed since the first commit would show."""
+    run("git", "-C", trees[0], "add", "--all")
+    before = run("git", "-C", trees[0], "write-tree")
+    run(trees[0] / f"packaging/build-{packages[0]}", "--worktree", packages[1])
+    run("git", "-C", trees[0], "add", "--all")
+    assert run("git", "-C", trees[0], "write-tree") == before
+    assert "debian" not in os.listdir(trees[0])
