@@ -50,7 +50,7 @@ from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from hafta.engine.node import Node
@@ -290,6 +290,7 @@ class Machine:
         if self.phase is not _ASK:
             raise self._out_of_turn("a question to its policy")
         succeeded = self.kind is _NORMAL_SUCCESS or self.kind is _ROLLBACK_SUCCESS
+        kept, row, node = tuple(self._failures), self._row, self.node
         return PolicyEvent(
             self.kind,
             self.node,
@@ -298,8 +299,8 @@ class Machine:
             attempt=self.attempt,
             checkpoint=self.checkpoint,
             state=self.state,
-            failures=self._kept(lambda entry: entry[0] > self._row),
-            history=self._kept(lambda entry: entry[1] is self.node),
+            failures=lambda: _told(entry for entry in kept if entry[0] > row),
+            history=lambda: _told(entry for entry in kept if entry[1] is node),
             at=at,
             since=at if self.since is None else self.since,
         )
@@ -317,7 +318,7 @@ class Machine:
     @property
     def history(self) -> tuple[Failure, ...]:
         """The newest KEPT failures of this call, oldest first."""
-        return self._kept(lambda _: True)
+        return _told(self._failures)
 
     @property
     def failure(self) -> Failure | None:
@@ -328,9 +329,6 @@ class Machine:
     def newest_reason(self) -> Any:
         """The reason of the newest failure, be it of a rollback while unwinding; None before the first."""
         return self._failures[-1][5] if self._failures else None
-
-    def _kept(self, wanted: Callable[[_Entry], bool]) -> tuple[Failure, ...]:
-        return tuple(Failure(str(entry[1]), *entry[2:]) for entry in self._failures if wanted(entry))
 
     def _enter(self, node: Node) -> None:
         if node is not self.node or self.kind is _NORMAL_SUCCESS:
@@ -409,3 +407,7 @@ class Machine:
         if self.phase is _ASK or self.phase is Phase.UNWOUND:
             return IllegalMove(f"node {self.node} has ended already; then came {move}", "end a function once")
         return IllegalMove(f"{move} is no move while node {self.node} {self.phase.value}")
+
+
+def _told(entries: Iterable[_Entry]) -> tuple[Failure, ...]:
+    return tuple(Failure(str(entry[1]), *entry[2:]) for entry in entries)

@@ -8,9 +8,12 @@ from hafta.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from hafta.engine.node import Node
+
+    Failures = tuple["Failure", ...] | Callable[[], tuple["Failure", ...]]
 
 
 class Kind(Enum):
@@ -95,9 +98,11 @@ class Failure(Record):
 
 
 class PolicyEvent:
-    """What a policy is asked about."""
+    """What a policy is asked about. `failures` and `history` may be given as functions: few policies look at them."""
 
-    __slots__ = ("at", "attempt", "checkpoint", "failures", "history", "kind", "node", "reason", "since", "state", "to")
+    __slots__ = (
+        "_failures", "_history", "at", "attempt", "checkpoint", "kind", "node", "reason", "since", "state", "to",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -109,8 +114,8 @@ class PolicyEvent:
         attempt: int = 0,
         checkpoint: int = 0,
         state: dict[str, Any] | None = None,
-        failures: tuple[Failure, ...] = (),
-        history: tuple[Failure, ...] = (),
+        failures: Failures = (),
+        history: Failures = (),
         at: float = 0.0,
         since: float = 0.0,
     ) -> None:
@@ -121,10 +126,24 @@ class PolicyEvent:
         self.attempt = attempt  # consecutive failures of this node
         self.checkpoint = checkpoint
         self.state = {} if state is None else state
-        self.failures = failures  # the consecutive ones of this node (the newest KEPT of them)
-        self.history = history  # all of this node in this call (the newest KEPT of the call)
+        self._failures = failures
+        self._history = history
         self.at = at  # now, in seconds on the driver's clock
         self.since = since  # when control came to this node
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The consecutive failures of this node, its rollback's among them (of the newest 100 of the call)."""
+        if not isinstance(self._failures, tuple):
+            self._failures = self._failures()
+        return self._failures
+
+    @property
+    def history(self) -> tuple[Failure, ...]:
+        """All failures of this node in this call (of the newest 100 of the call)."""
+        if not isinstance(self._history, tuple):
+            self._history = self._history()
+        return self._history
 
     @property
     def data(self) -> Any:
