@@ -24,7 +24,7 @@ from contextlib import suppress
 
 from hafta.overlord import prctl
 from hafta.overlord.dirs import remove_empty, remove_tree
-from hafta.overlord.processes import belonging, end_all
+from hafta.overlord.processes import FOREVER, belonging, end_all
 from hafta.overlord.spawn import deafen, quiet
 from hafta.record import Record
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from hafta.overlord.locks import Lock
 
-FOREVER = float("inf")
 _DISMISSED = b"."
 
 
@@ -74,7 +73,7 @@ class Keeper:
             with quiet():
                 self.pid = os.fork()
                 if self.pid == 0:
-                    _keep(reader, self._estate)
+                    _keep(reader, self._estate)  # pragma: no cover - a fork is traced from its next call on
         finally:
             os.close(reader)
 

@@ -54,7 +54,7 @@ class Manager:
     def is_finished(self) -> bool:
         """Whether there is nothing left to run."""
         if self.stopping:
-            return all(runner.state in _AT_REST for runner in self.runners.values())
+            return all(runner.state in _AT_REST or runner.is_stuck for runner in self.runners.values())
         live = [runner for runner in self.runners.values() if runner.unit.is_service and runner.state not in _AT_REST]
         return not (live or self._waiting or self._queue)
 

@@ -147,9 +147,7 @@ class Overlord:
 
     def _settle(self) -> None:
         self._manager.settle()
-        due = self._reporter.due
-        if due < float("inf"):
-            self.loop.set_timer(("reporter", ""), max(0.0, due - self.loop.now()), self._reporter.tick)
+        self.loop.set_timer(("reporter", ""), self._reporter.due - self.loop.now(), self._reporter.tick)
         self._console.flush()
         if self._console.waiting is not self._showing:
             self._showing = self._console.waiting
@@ -168,7 +166,7 @@ class Overlord:
             self._stop(signal.Signals(signum).name)
             self.killing = True
             self._manager.kill_all()
-        elif signum in STOP_SIGNALS:
+        else:
             self._stop(f"signal {signum}" if signum > signal.SIGRTMIN else signal.Signals(signum).name)
 
     def _stop(self, reason: str) -> None:

@@ -6,7 +6,7 @@ Rules for ending all of an overlord's processes (`end_all`):
    finds nobody, CALM times in a row.
 2. A process in the middle of execve(2) shows neither environment nor command line. It is not killed on suspicion, but
    while there is one (for at most EXECUTING seconds) a search that finds nobody is repeated.
-3. A process that may not be killed (it changed its user) is left, and counted.
+3. Who waits for ever waits for a process that may not be killed (it changed its user), too; others leave it at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 CALM = 3
 PAUSE = 0.005  # seconds between two searches
+SLOW = 0.5  # the same, when it is always the same ones that are found
 EXECUTING = 2.0  # seconds
+FOREVER = float("inf")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
 
@@ -85,10 +87,9 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     to_ask = [pid]
     while to_ask:
-        for child in children(to_ask.pop()):
-            if child not in found:
-                found.append(child)
-                to_ask.append(child)
+        fresh = [child for child in children(to_ask.pop()) if child not in found]
+        found += fresh
+        to_ask += fresh
     return found
 
 
@@ -139,19 +140,19 @@ def kill(pid: int, signum: int) -> bool:
 def end_all(search: Callable[[], Iterable[int]], patience: float, reap: Callable[[], None] = lambda: None) -> Ended:
     """Kill what `search` finds until it finds nobody; give up after `patience` seconds (rules 1 to 3)."""
     ended = Ended()
-    calm = 0
+    calm, pause, before = 0, PAUSE, [0]
     deadline = time.monotonic() + patience
     while calm < CALM and time.monotonic() < deadline:
-        found = [pid for pid in search() if pid not in ended.spared]
-        for pid in found:
-            if kill(pid, signal.SIGKILL):
-                ended.killed.add(pid)
-            else:
-                ended.spared.add(pid)
+        found = sorted(search())
+        killed = [pid for pid in found if kill(pid, signal.SIGKILL)]
+        ended.killed.update(killed)
         reap()
+        if found and not killed and patience < FOREVER:
+            break
         calm = 0 if found else calm + 1
-        if calm < CALM:
-            time.sleep(PAUSE)
+        pause = min(2 * pause, SLOW) if found == before else PAUSE
+        before = found
+        time.sleep(pause if calm < CALM else 0)
     ended.complete = calm == CALM
     return ended
 
@@ -161,5 +162,4 @@ class Ended:
 
     def __init__(self) -> None:
         self.killed: set[int] = set()
-        self.spared: set[int] = set()
         self.complete = False

@@ -7,7 +7,6 @@ import sys
 
 from hafta import exits, settings
 from hafta.errors import HaftaError
-from hafta.overlord.dirs import CONTROL
 from hafta.overlord.options import PROGRAM
 
 TYPE_CHECKING = False
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hafta.overlord.keeper import Estate
+    from hafta.overlord.locks import Lock
     from hafta.overlord.plan import Plan
     from hafta.settings import Values
 
@@ -76,28 +76,31 @@ def _run(plan: Plan) -> int:
 
 def _claim(plan: Plan, mode: int) -> Estate:
     """Make the shared directories and lock the units; return what is to be cleared away at the end."""
-    from hafta.overlord.dirs import make_private
     from hafta.overlord.keeper import Estate
-    from hafta.overlord.locks import acquire_all
 
     control = plan.roots.control
-    lock_folder = os.path.join(control, "lock")
     identity = os.urandom(8).hex()
-    folders = (lock_folder, control, *_removable(plan))
-    for attempt in range(CLAIMS):
-        try:
-            for path in (plan.roots.runtime, control):
-                make_private(path, mode)
-            make_private(lock_folder)
-            locks = acquire_all(lock_folder, plan.units)
-        except HaftaError as error:
-            # Another overlord that ends just now removes the directories that it leaves empty.
-            if not isinstance(error.__cause__, FileNotFoundError) or attempt == CLAIMS - 1:
-                raise
-        else:
-            break
+    folders = (os.path.join(control, "lock"), control, *_removable(plan))
+    locks = _lock(plan, mode, tries=CLAIMS)
     trees = (os.path.join(control, identity), *_runtime_directories(plan))
     return Estate(identity, trees, folders, tuple(locks))
+
+
+def _lock(plan: Plan, mode: int, tries: int) -> list[Lock]:
+    from hafta.overlord.dirs import make_private
+    from hafta.overlord.locks import acquire_all
+
+    folder = os.path.join(plan.roots.control, "lock")
+    try:
+        make_private(plan.roots.runtime, mode)
+        make_private(plan.roots.control, mode)
+        make_private(folder)
+        return acquire_all(folder, plan.units)
+    except HaftaError as error:
+        # Another overlord that ends just now removes the directories that it leaves empty.
+        if not isinstance(error.__cause__, FileNotFoundError) or tries == 1:
+            raise
+    return _lock(plan, mode, tries - 1)
 
 
 def _runtime_directories(plan: Plan) -> list[str]:
@@ -106,15 +109,11 @@ def _runtime_directories(plan: Plan) -> list[str]:
 
 
 def _removable(plan: Plan) -> list[str]:
-    """Return the directories that are to go when they are empty, deepest first: those that exist only for us."""
-    found = []
+    """Return the directories that are to go when they are empty, deepest first: all but the system's."""
     roots = plan.roots
-    if roots.state != "/var/lib":
-        states = [os.path.join(roots.state, name) for unit in plan.units.values() for name in unit.state_directory]
-        found += [*states, *([] if os.path.isdir(roots.state) else [roots.state])]
-    if not os.path.isdir(roots.runtime) or os.path.basename(roots.runtime).startswith(CONTROL):
-        found.append(roots.runtime)
-    return found
+    found = [os.path.join(roots.state, name) for unit in plan.units.values() for name in unit.state_directory]
+    found = [*found, roots.state] if roots.state != "/var/lib" else []
+    return [*found, roots.runtime] if roots.runtime != "/run" else found
 
 
 def _fill_standard_descriptors() -> None:

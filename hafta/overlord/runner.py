@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hafta.overlord.unit import Unit
 
 KILL_PATIENCE = 5.0  # seconds in which SIGKILL must have worked, before it is sent again
+KILLS = 2  # that an overlord which is to stop waits for
 
 
 class Runner:
@@ -43,6 +44,7 @@ class Runner:
         self._begun = 0.0
         self._outputs: list[Output] = []
         self._execution = -1
+        self._kills = 0
         self._effects = self._make_effects()
 
     def _make_effects(self) -> dict[Action, Callable[[], None]]:
@@ -73,6 +75,11 @@ class Runner:
     def age(self) -> float:
         """Return the seconds since its last start."""
         return self._loop.now() - self._begun
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it has survived SIGKILL for so long that nobody waits for it any more."""
+        return self.state is State.KILLING and self._kills > KILLS
 
     def handle(self, event: Event) -> None:
         """Move on, and do what that asks for."""
@@ -129,6 +136,7 @@ class Runner:
     def _spawn(self) -> None:
         self.status = self.trouble = ""
         self.watchdog = self.unit.watchdog_sec
+        self._kills = 0
         self._begun = self._loop.now()
         if not self.unit.command:
             self._post(Event.READY)
@@ -154,10 +162,7 @@ class Runner:
         """Hear whether the program runs: end of file says that it does."""
         if self._execution < 0:
             return
-        try:
-            data = os.read(self._execution, 100)
-        except BlockingIOError:
-            return
+        data = os.read(self._execution, 100)
         self._loop.forget(self._execution)
         os.close(self._execution)
         self._execution = -1
@@ -195,6 +200,7 @@ class Runner:
             self._signal(self.unit.kill_signal, rest=True)
 
     def _kill(self) -> None:
+        self._kills += 1
         if self.unit.send_sigkill or self._context.killing:
             self._signal(signal.SIGKILL, rest=True)
 

@@ -61,7 +61,9 @@ def spawn(launch: Launch) -> Child:
         with quiet():
             pid = os.fork()
             if pid == 0:
-                _become(launch, parent, output_end, report_end)
+                _become(
+                    launch, parent, output_end, report_end
+                )  # pragma: no cover - a fork is traced from its next call on
     except OSError:
         for fd in pipes:
             os.close(fd)
@@ -69,7 +71,6 @@ def spawn(launch: Launch) -> Child:
     os.close(output_end)
     os.close(report_end)
     os.set_blocking(output, False)
-    os.set_blocking(report, False)
     return Child(pid, output, report)
 
 
@@ -119,10 +120,7 @@ def deafen(disposition: signal.Handlers) -> None:
     """Put away Python's handlers in a forked child: every signal gets this disposition."""
     signal.set_wakeup_fd(-1)
     for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        try:
-            signal.signal(signum, disposition)
-        except OSError:
-            continue  # a signal that the C library keeps for itself
+        signal.signal(signum, disposition)
 
 
 def _connect(output: int) -> None:

@@ -194,7 +194,7 @@ def test_every_directive_names_a_field_that_exists():
 
 def test_a_unit_is_found_by_file_and_by_name_and_the_suffix_may_be_left_out(files):
     path = files.service("a")
-    assert files.load("a")["a.service"].file == path
+    assert files.load("a", "a")["a.service"].file == path
     assert Loader((), ROOTS).load([path])["a.service"].file == path
     assert (full_name("a"), full_name("a.target")) == ("a.service", "a.target")
 
@@ -309,7 +309,7 @@ def order(*units):
 
 
 def test_before_is_after_seen_from_the_other_side():
-    assert order(unit("a", before="b c"), unit("b"), unit("c", after="b x")).sequence == ["a", "b", "c"]
+    assert order(unit("a", before="b c y"), unit("b"), unit("c", after="b x")).sequence == ["a", "b", "c"]
 
 
 def test_a_target_comes_after_what_it_pulls_in_unless_that_comes_after_it():

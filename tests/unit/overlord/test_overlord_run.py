@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 
 import pytest
@@ -494,3 +495,131 @@ def test_a_bare_python_is_enough(place):
     overlord = place.start("a", flags=("-S",))
     assert overlord.wait() == 0
     assert "a        | 1" in overlord.text
+
+
+def test_an_exec_service_is_ready_when_its_program_runs(place):
+    place.service("a", SLEEPER, "Type=exec")
+    overlord = place.start("a")
+    overlord.wait_for("Unit a.service is ready")
+    assert overlord.stop() == 0
+
+
+def test_a_main_process_that_another_reaps_counts_as_ended_well(place):
+    adopt = place.script(
+        "adopt.py",
+        f"""
+        {NOTIFY}
+        import time
+        if pid := os.fork():
+            s.send(b"MAINPID=%d\\nREADY=1" % pid)
+            os.waitpid(pid, 0)
+            time.sleep(1000)
+        while not os.path.exists("{place.file("go")}"):
+            time.sleep(0.01)
+        """,
+    )
+    place.service("a", adopt, "Type=notify")
+    overlord = place.start("a")
+    ((child,),) = [overlord.wait_for(r"is ready after .*, process (\d+)")]
+    open(place.file("go"), "w").close()
+    assert overlord.wait() == 0
+    assert f"process {child} exited with status 0" in overlord.text
+    assert_clean(place)
+
+
+def test_who_belongs_to_no_unit_is_not_heard(place):
+    place.service("a", "/bin/sh -c 'echo $$NOTIFY_SOCKET; sleep 1000'", "Type=notify", "NotifyAccess=all")
+    overlord = place.start("a")
+    (path,) = overlord.wait_for(r"a +\| (.*)")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+        stranger.connect(path)
+        stranger.send(b"READY=1")
+        stranger.send(b"READY=1")
+    overlord.send(signal.SIGUSR1)
+    overlord.wait_for("a.service: activating, process")
+    assert overlord.stop() == 0
+    assert "is ready" not in overlord.text
+
+
+def test_what_runs_otherwise_than_the_unit_says_is_said(place):
+    place.service("a", "/bin/true", "KillMode=none", unit=("Wants=nosuch.service",))
+    overlord = place.start("a")
+    assert overlord.wait() == 0
+    assert "a.service: no process outlives its unit: runs as KillMode=control-group" in overlord.text
+    assert "a.service wants nosuch.service, which is not there: goes on without it" in overlord.text
+
+
+def test_kill_passes_over_a_unit_that_waits_for_its_restart(place):
+    place.service("a", "/bin/false", "Restart=always", "RestartSec=1000")
+    overlord = place.start("a", "--kill=a=0.05", "--for=0.5")
+    assert overlord.wait() == 0
+    assert len(overlord.find("kills a.service")) <= 1, "the one may come before it has ended by itself"
+    assert "Unit a.service is stopped" in overlord.text
+
+
+def test_extend_timeout_does_not_lengthen_the_wait_for_a_restart(place):
+    late = place.script(
+        "late.py",
+        f"""
+        {NOTIFY}
+        import time
+        main = os.getpid()
+        if os.fork() == 0:
+            while os.getppid() == main:
+                time.sleep(0.01)
+            s.send(b"EXTEND_TIMEOUT_USEC=1000000000")
+            time.sleep(1000)
+        """,
+    )
+    lines = ("NotifyAccess=all", "KillMode=process", "Restart=always", "RestartSec=300ms")
+    place.service("a", late, *lines, unit=("StartLimitBurst=2",))
+    overlord = place.start("a")
+    assert overlord.wait() == 1
+    assert len(overlord.pids("a.service")) == 2
+
+
+def test_sendsigkill_no_leaves_the_last_word_to_the_service(place):
+    slow = place.script(
+        "slow.py",
+        """
+        import signal, time
+        told = []
+        signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+        print("up", flush=True)
+        while not told:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        """,
+    )
+    place.service("a", slow, "SendSIGKILL=no", "TimeoutStopSec=50ms")
+    overlord = place.start("a")
+    overlord.wait_for(r"a +\| up")
+    assert overlord.stop() == 0
+    assert "exited with status 0: it took too long" in overlord.text
+
+
+def test_a_runtime_directory_of_two_units_stays_until_both_rest(place):
+    place.service("a", "/bin/true", "RuntimeDirectory=shared")
+    place.service(
+        "b",
+        f"/bin/sh -c 'while [ ! -e {place.file('go')} ]; do sleep 0.01; done; ls -d $$RUNTIME_DIRECTORY'",
+        "RuntimeDirectory=shared",
+        unit=("Before=a.service",),
+    )
+    overlord = place.start("a", "b")
+    overlord.wait_for("Unit a.service is stopped")
+    open(place.file("go"), "w").close()
+    assert overlord.wait() == 0
+    assert f"b        | {place.runtime}/shared" in overlord.text
+    assert_clean(place)
+
+
+def test_a_restart_leaves_a_dependent_alone_that_rests(place):
+    place.service("a", "/bin/sleep 1000", "Restart=always", "RestartSec=0")
+    place.service("b", "/bin/true", unit=("Requires=a.service", "After=a.service"))
+    overlord = place.start("b")
+    overlord.wait_for("Unit b.service is stopped")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit a.service is ready", 2)
+    assert len(overlord.pids("b.service")) == 1
+    assert overlord.stop() == 0

@@ -236,8 +236,7 @@ tinued
 E="two
 lines"
 F=\\a\\'b
-G=
-"""
+G="""
     assert dict(parse_file(text, "f")) == {
         "A": "plain text",
         "B": 'double "x" \\y $z',
