@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.drivers.panic import panic
+    from hafta.drivers.resume import Interrupted
     from hafta.drivers.run import AsyncRun, Run
     from hafta.engine.default import default_policy
     from hafta.engine.node import Node
@@ -60,6 +61,7 @@ __all__ = [
     "Function",
     "HaftaError",
     "IllegalMove",
+    "Interrupted",
     "Kind",
     "Node",
     "NodeTimeout",
@@ -79,6 +81,7 @@ __all__ = [
 
 _HOMES = {
     "hafta.drivers.panic": ("panic",),
+    "hafta.drivers.resume": ("Interrupted",),
     "hafta.drivers.run": ("AsyncRun", "Run"),
     "hafta.engine.default": ("default_policy",),
     "hafta.engine.node": ("Node",),

@@ -33,13 +33,13 @@ class BadData(Exception):
 
 
 class Reader:
-    """One pipe, and what has come out of it but was not looked at yet."""
+    """One pipe, and what has come out of it but was not looked at yet. `counts`: of the caller's, "good" and "bad"."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, counts: dict[str, int] | None = None) -> None:
         self.path = path
+        self.counts = {"good": 0, "bad": 0} if counts is None else counts
         self._fd: int | None = None
         self._unread = bytearray()
-        self._good = self._bad = 0
 
     def open(self, run: Run) -> None:
         """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo)."""
@@ -73,14 +73,14 @@ class Reader:
         if not good:
             record = bytes(self._unread[:SIZE])
             del self._unread[:SIZE]
-            self._bad += 1
+            self.counts["bad"] += 1
             raise BadData(record)
         del self._unread[: good * SIZE]
-        self._good += good
+        self.counts["good"] += good
         return good
 
     def __str__(self) -> str:
-        return f"{self._good:,} good reads, {self._bad:,} bad"
+        return f"{self.counts['good']:,} good reads, {self.counts['bad']:,} bad"
 
 
 def good_records(data: bytearray) -> int:

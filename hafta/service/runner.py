@@ -48,9 +48,11 @@ def program_of(
 ) -> Program:
     """Return the program that run() makes of a sequence: what --help and a man page are made of."""
     summary = summary or f"Run the sequence {sequence.name} as a service."
-    settings = (*settings, *((STATE, INSTANCE) if durable else ()), ONCE)
+    settings = tuple(settings)
+    given = {setting.name for setting in settings}
+    settings += tuple(setting for setting in (STATE, INSTANCE) if durable and setting.name not in given)
     statuses = sorted((*STATUSES, *STORE_STATUSES)) if durable else STATUSES
-    return Program(name or sequence.name, summary, settings, tuple(statuses))
+    return Program(name or sequence.name, summary, (*settings, ONCE), tuple(statuses))
 
 
 def run(

@@ -220,7 +220,7 @@ def test_a_read_that_fails_otherwise_is_tried_five_times(pipe: Path):
 
 def test_an_impossible_checkpoint_is_a_panic():
     panics: list[str] = []
-    run = SimpleNamespace(panic=panics.append, say=panics.append)
+    run = SimpleNamespace(panic=panics.append, say=panics.append, data=SimpleNamespace(kept={"rollbacks": 0}))
     try_again(run, 7)
     assert panics == ["invalid checkpoint 7"]
 
@@ -234,4 +234,4 @@ def test_its_status_tells_what_it_has_read(pipe: Path):
     world = World(pipe, [GOOD, BAD, GOOD * 25])
     assert call(world)
     assert world.statuses[0] == f"waiting for a server on {pipe}"
-    assert world.statuses[-1] == "26 good reads, 2 bad"
+    assert world.statuses[-1] == "26 good reads, 2 bad, 2 rollbacks"

@@ -43,10 +43,11 @@ def test_the_clients_may_read_the_servers_pipe():
     assert all(read(name)["Service", "User"] == ["hafta-client"] for name in SERVICES[1:])
 
 
-def test_each_client_has_its_own_pipe():
-    """Two readers of one pipe would share its bytes."""
+def test_each_client_has_its_own_pipe_and_its_own_checkpoints():
+    """Two readers of one pipe would share its bytes; and only one may have a record."""
     assert read("hafta-client.service")["Service", "Environment"] == ["HAFTA_PIPE=%t/hafta/pipe"]
-    assert read("hafta-client@.service")["Service", "Environment"] == ["HAFTA_PIPE=%t/hafta/%i"]
+    instance = ["HAFTA_PIPE=%t/hafta/%i", "HAFTA_INSTANCE=%i"]
+    assert read("hafta-client@.service")["Service", "Environment"] == instance
 
 
 @pytest.mark.parametrize("name", SERVICES)
