@@ -85,7 +85,7 @@ class Runtime:
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
         """Wait as wait() does, letting other tasks run."""
-        from hafta.drivers.readiness import ready
+        from hafta.readiness import ready
 
         end = None if timeout is None else self.now() + timeout
         while True:
