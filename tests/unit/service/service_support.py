@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from typing import IO, Any, Self
@@ -84,9 +85,12 @@ class Child:
         )  # fmt: skip
 
     def __enter__(self) -> Self:
+        self._limit = threading.Timer(3 * PATIENCE, self.process.kill)
+        self._limit.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._limit.cancel()
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdout, self.process.stderr):
