@@ -9,6 +9,7 @@ import sys
 
 from hafta.drivers.probe import Step
 from hafta.drivers.release import let_go
+from hafta.drivers.rollback import Rollback
 from hafta.drivers.run import ENDED, Run
 from hafta.engine.machine import Machine, Phase
 from hafta.engine.words import Kind, describe
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from hafta.drivers.probe import Probe
     from hafta.engine.node import Node
     from hafta.engine.words import PolicyEvent
-    from hafta.journal.events import RollbackFailed, RolledBack
     from hafta.runtime import Runtime
     from hafta.sequence import Sequence
 
@@ -58,7 +58,7 @@ class Conductor:
         self.unobserved = runtime.quiet and runtime.probe is None
         self._sequence = sequence.name
         self._started = runtime.now()
-        self.rollback: _Rollback | None = None  # until it is reported
+        self.rollback: Rollback | None = None  # until it is reported
         self.released = 0  # failures of which the frames have been let go
         self.owes = False  # whether nodes are to be taken up after the unwinding that goes on
         self._handled = sys.exception()
@@ -86,7 +86,7 @@ class Conductor:
         if machine.since is None:
             machine.since = self._now()
         if not self.runtime.quiet:
-            self.rollback = _Rollback(machine, self._now())
+            self.rollback = Rollback(machine, self._now())
         if self.probe is not None:
             self.probe.entering(self._sequence, machine.node.name, "rollback")
         if self.ledger is not None:
@@ -252,47 +252,6 @@ class Conductor:
 
     def _next(self) -> str:
         return _OVER.get(self.machine.phase) or self.machine.node.name
-
-
-class _Rollback:
-    """A rollback function that runs, for its journal entry."""
-
-    def __init__(self, machine: Machine, now: float) -> None:
-        self._node = machine.node
-        self._checkpoint = machine.checkpoint
-        self._attempt = machine.attempt
-        self._reason = machine.reason
-        self._unwinding = machine.phase is Phase.UNWIND
-        self._started = now
-        self._took = 0.0
-        self._failed = False
-
-    def ended(self, machine: Machine, now: float) -> None:
-        self._took = now - self._started
-        self._failed = machine.kind is Kind.ROLLBACK_FAIL
-        if self._failed:
-            self._reason = machine.newest_reason
-
-    def event(self, sequence: str, to_node: str) -> RolledBack | RollbackFailed:
-        from hafta.journal.events import RollbackFailed, RolledBack
-
-        return (RollbackFailed if self._failed else RolledBack)(
-            sequence,
-            self._node.name,
-            self._checkpoint,
-            describe(self._reason),
-            self._attempt,
-            to_node=to_node,
-            duration_usec=round(self._took * 1_000_000),
-            unwinding=self._unwinding or None,
-            code=_code(self._node.normal_function),
-        )
-
-
-def _code(function: Any) -> tuple[str, int, str] | None:
-    """Return where a node function stands: CODE_FILE, CODE_LINE and CODE_FUNC of the journal."""
-    code = getattr(function, "__code__", None)
-    return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
 
 
 def _refuse_coroutine(node: Node, answer: Any) -> None:
