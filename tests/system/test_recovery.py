@@ -75,7 +75,7 @@ def test_a_killed_server_is_restarted_and_the_client_rolls_back(running):
     cursor = running.cursor()
     running.run("kill", "-KILL", str(before))
     wait_for_other_pid(running, SERVER, before)
-    wait_for_read(running, cursor)
+    wait_for_read(running, running.cursor())
     assert pid(running, CLIENT) == client
 
     exited = running.wait_for_entry(f"MESSAGE_ID={EXITED}", f"UNIT={SERVER}", since=cursor)
@@ -93,7 +93,7 @@ def test_a_killed_server_is_restarted_and_the_client_rolls_back(running):
 def test_the_rollback_is_found_and_explained_in_the_journal(running):
     cursor = running.cursor()
     running.run("systemctl", "kill", "--signal=KILL", SERVER)
-    wait_for_read(running, cursor)
+    running.wait_for_entry("HAFTA_EVENT=rolled-back", "HAFTA_NODE=open_pipe", since=cursor)
     by_id = running.journal(f"MESSAGE_ID={ROLLED_BACK}", since=cursor)
     by_node = running.journal("HAFTA_NODE=get_work", "HAFTA_EVENT=rolled-back", since=cursor)
     assert by_node
@@ -106,10 +106,9 @@ def test_the_rollback_is_found_and_explained_in_the_journal(running):
 
 def test_a_killed_client_is_restarted_and_reads_on(running):
     before = pid(running, CLIENT)
-    cursor = running.cursor()
     running.run("kill", "-KILL", str(before))
     wait_for_other_pid(running, CLIENT, before)
-    wait_for_read(running, cursor)
+    wait_for_read(running, running.cursor())
     assert is_running(running, SERVER)
 
 
@@ -123,7 +122,7 @@ def test_a_stopped_process_is_killed_by_the_watchdog_and_restarted(running, unit
     took = float(running.sh("cut -d' ' -f1 /proc/uptime")) - seen
     assert took < WATCHDOG + ABORT + 1
     assert running.wait_for_entry(f"MESSAGE_ID={FAILED}", f"UNIT={unit}", since=cursor)["UNIT_RESULT"] == "watchdog"
-    wait_for_read(running, cursor)
+    wait_for_read(running, running.cursor())
 
 
 @pytest.mark.parametrize("unit", [SERVER, CLIENT])

@@ -106,6 +106,10 @@ def test_the_first_restarts_are_at_once_and_only_a_wrong_setting_ends_them(name)
     assert unit["Service", "RestartPreventExitStatus"] == [str(exits.USAGE)]
 
 
+def test_a_reader_that_went_away_is_no_failure_of_the_server():
+    assert read(SERVER)["Service", "SuccessExitStatus"] == [str(exits.READER_GONE)]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_counts_crashes_outlives_a_restart(name):
     assert read(name)["Service", "RuntimeDirectoryPreserve"] == ["restart"]
