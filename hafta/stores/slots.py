@@ -111,8 +111,12 @@ class FileClaim:
         forks.release(self)
 
     def resync(self) -> None:
-        """Write what was read once more and bring it to the disk, before anybody acts on it (docs/store.md, rule 6)."""
-        self.write(self.last.body if self.last else b"", sync=True)
+        """Write what was read once more and bring it to the disk, before anybody acts on it (docs/store.md, rule 6).
+
+        Where slots were damaged, into each of them, so that there are three whole ones again.
+        """
+        for _ in range(max(1, len(self._bad))):
+            self.write(self.last.body if self.last else b"", sync=True)
 
     def disown(self) -> None:
         """Be the claim in a forked child, which has none: its copy of the descriptor would keep the lock alive."""

@@ -66,7 +66,8 @@ def make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path.rstrip("/")) or "."
-    make_directory(parent)
+    if parent != path:  # where even / or . cannot be looked at, mkdir will say why
+        make_directory(parent)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -27,14 +27,24 @@ def long():
 
 
 @pytest.fixture
-def tell(capsys, request):
-    """Print the figure of a torture, past pytest's capture."""
+def tell(record_property, request):
+    """Say the figure of a torture, in the summary of the run."""
 
     def figure(faults: int, what: str) -> None:
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {faults} faults ({what}), 0 violations")
+        record_property("faults", faults)
+        record_property("figure", f"{request.node.name}: {faults} faults ({what}), 0 violations")
 
     return figure
+
+
+def pytest_terminal_summary(terminalreporter):
+    said = [dict(report.user_properties) for report in terminalreporter.stats.get("passed", [])]
+    figures = [properties for properties in said if "figure" in properties]
+    for properties in figures:
+        terminalreporter.write_line(properties["figure"])
+    if figures:
+        faults = sum(properties["faults"] for properties in figures)
+        terminalreporter.write_line(f"torture: {faults} faults, 0 violations in what passed", bold=True)
 
 
 def need(*tools: str) -> pytest.MarkDecorator:

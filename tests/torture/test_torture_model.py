@@ -30,23 +30,27 @@ class Model:
     def __init__(self) -> None:
         self.acknowledged = (b"", b"")
         self.possible: list[tuple[bytes, bytes]] = []  # written after that, and not acknowledged
-        self.older: list[tuple[bytes, bytes]] = []  # what damage may bring back
+        self.before = [(b"", b"")] * 3  # the acknowledged ones before that, which damage may bring back
+        self.refused: list[tuple[bytes, bytes]] = []  # and all that were not, which may be in a slot, too
         self.frame = b""
-        self.flips = 0
+        self.hurts = 0  # since the claim, which mends
 
     def wrote(self, body: bytes, acknowledged: bool) -> None:
-        self.older = [*self.older, self.acknowledged, *self.possible][-6:]
         if acknowledged:
+            self.before = [*self.before, self.acknowledged][-3:]
             self.acknowledged, self.possible = (self.frame, body), []
         else:
             self.possible.append((self.frame, body))
+            self.refused.append((self.frame, body))
 
     def judge(self, found: tuple[bytes, bytes], damaged: bool) -> None:
         allowed = [self.acknowledged, *self.possible]
-        if self.flips and damaged:
-            allowed += self.older
+        if self.hurts and damaged:
+            allowed += self.before + self.refused
         assert found in allowed
-        self.acknowledged, self.possible, self.flips = found, [], 0
+        if found != self.acknowledged:
+            self.before = [*self.before, found][-3:]
+        self.acknowledged, self.possible, self.hurts = found, [], 0
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -73,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
             claim = self.store.claim(key, durable=durable)
         except StoreError as error:
             assert error.kind == "damaged"  # noqa: PT017 - not raising is fine, too
-            assert model.flips >= 3, "fewer flips cannot hit all three slots"
+            assert model.hurts >= 3, "less cannot damage all three slots"
             assert self.store.discard(key)
             claim = self.store.claim(key, durable=durable)
             self.model[key] = model = Model()
@@ -117,6 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
             except StoreError as error:
                 assert error.kind == {FULL: "full", BROKEN: "io"}[code]  # noqa: PT017 - not raising is fine, too
                 model.wrote(body, acknowledged=False)
+                model.hurts += 2 * cut  # it was tried twice
             else:
                 model.wrote(body, acknowledged=True)
 
@@ -144,7 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
             file.seek(at)
             file.write(bytes([byte ^ 1 << bit]))
         self.claims.pop(key).close()
-        self.model[key].flips += 1
+        self.model[key].hurts += 1
         self.claim(key, durable=False)
 
     @rule(key=keys, body=bodies)

@@ -177,6 +177,14 @@ def test_two_makers_of_a_directory_do_not_disturb_each_other(tmp_path, monkeypat
     assert isdir(path)
 
 
+def test_where_nothing_can_be_looked_at_the_search_for_a_parent_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "isdir", lambda _path: False)
+    trust.make_directory("d")
+    trust.make_directory("/")
+    assert os.listdir(tmp_path) == ["d"]
+
+
 def test_closing_what_is_closed_is_no_error():
     fd = os.open("/", os.O_RDONLY)
     trust.shut(fd)
