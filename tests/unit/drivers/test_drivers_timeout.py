@@ -119,6 +119,19 @@ def test_cancelling_the_task_from_outside_cancels_it_and_rolls_nothing_back(time
     assert runtime.steps == runtime.events == runtime.describers == []
 
 
+def test_a_function_that_swallows_the_cancellation_is_not_interrupted():
+    async def work(run):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(2)
+        return hafta.EXIT
+
+    runtime = FakeRuntime()
+    assert runtime.run_async(one_shot(work, 1.5).call_async(runtime=runtime))
+    assert runtime.clock == 3.5
+
+
 def test_a_synchronous_sleep_ends_when_the_nodes_time_is_up():
     runtime = FakeRuntime()
     result = one_shot(lambda run: run.sleep(60), 1.5).call(runtime=runtime)
