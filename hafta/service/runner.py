@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from hafta.drivers.ledger import OnError
     from hafta.sequence import Sequence
+    from hafta.service.held import HeldStore
     from hafta.service.service import Service
     from hafta.settings import Values
     from hafta.stores.protocol import Store
@@ -89,22 +90,35 @@ def run(
         userdata = data(values) if callable(data) else data
         if ready:
             service.ready()
+        held = _held(store(values) if callable(store) else store)
         durable = {
-            "store": store(values) if callable(store) else store,
+            "store": held,
             "instance": getattr(values, INSTANCE.key, ""),
             "level": level,
             "on_store_error": on_store_error,
             "keep": keep(userdata) if keep else None,
         }
-        while True:
-            _run_once(service, sequence, userdata, durable)
-            service.progress()
-            if values.once:
-                return
-            service.sleep(pause)
+        try:
+            while True:
+                _run_once(service, sequence, userdata, durable)
+                service.progress()
+                if values.once:
+                    return
+                service.sleep(pause)
+        finally:
+            if held is not None:
+                held.release()
 
     program = program or program_of(sequence, settings=settings, durable=store is not None)
     return main(program, body, argv, environ)
+
+
+def _held(store: Store | None) -> HeldStore | None:
+    if store is None:
+        return None
+    from hafta.service.held import HeldStore
+
+    return HeldStore(store)
 
 
 def _run_once(service: Service, sequence: Sequence, userdata: Any, durable: dict[str, Any]) -> None:
