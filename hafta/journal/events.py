@@ -121,8 +121,9 @@ class Resumed(Event):
 
     def message(self) -> str:
         """Say what was interrupted, where, and how long ago."""
+        instance = f" instance {self.instance}" if self.instance else ""
         return (
-            f"Sequence {self.sequence} resumes instance {self.instance}, interrupted in node {self.node} at checkpoint"
+            f"Sequence {self.sequence} resumes{instance}, interrupted in node {self.node} at checkpoint"
             f" {show_checkpoint(self.checkpoint)}, attempt {self.attempt}, {show_duration(self.age_usec)} ago"
         )
 
