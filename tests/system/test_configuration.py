@@ -62,13 +62,17 @@ def test_a_wrong_setting_is_said_once_and_not_tried_again(ready, unit, setting, 
 
 
 def test_an_installation_that_cannot_start_is_given_up(ready):
-    """It dies before it can hold itself back, so that the start limit is what stops it."""
+    """It dies before it can hold itself back, so that the start limit is what stops it: 40 starts in 10 s.
+
+    A loaded machine may take longer than that for 40, and goes on until it does not.
+    """
     broken = "[Service]\nExecStart=\nExecStart=/bin/false\n"
     ready.write("/etc/systemd/system/hafta-server.service.d/broken.conf", broken)
     cursor = ready.cursor()
     ready.sh("systemctl daemon-reload; systemctl start hafta-server || :")
-    ready.wait_until("the start limit is met", lambda: gave_up(ready, SERVER, cursor))
-    assert ready.show(SERVER, "ActiveState", "NRestarts") == {"ActiveState": "failed", "NRestarts": "40"}
+    ready.wait_until("the start limit is met", lambda: gave_up(ready, SERVER, cursor), timeout=120)
+    assert ready.get(SERVER, "ActiveState") == "failed"
+    assert int(ready.get(SERVER, "NRestarts")) >= 40
     ready.sh("rm -r /etc/systemd/system/hafta-server.service.d; systemctl daemon-reload; systemctl reset-failed")
     start(ready)
 
