@@ -1,6 +1,7 @@
 """The directories of an overlord: private ones that must be ours, and those that units ask for.
 
-R                       %t: /run for root, else $XDG_RUNTIME_DIR/hafta-overlord or /tmp/hafta-overlord-UID
+R                       %t: /run for root (/run/hafta-overlord beside a systemd), else
+                        $XDG_RUNTIME_DIR/hafta-overlord or /tmp/hafta-overlord-UID
 R/hafta-overlord        ours alone
     lock/UNIT.lock      one lock per unit that some overlord runs (locks.py)
     ID/notify           the notify socket of one overlord; ID also marks its processes (keeper.py)
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONTROL = "hafta-overlord"
+BOOTED = "/run/systemd/system"  # sd_booted(3)
 
 
 class Roots(Record):
@@ -40,9 +42,14 @@ class Roots(Record):
 
 
 def roots(environ: Mapping[str, str], runtime: str = "", state: str = "") -> Roots:
-    """Return the roots: the system's for root, private ones for others, unless they are given."""
+    """Return the roots: the system's for root, private ones for others, unless they are given.
+
+    Where systemd has booted the machine, it may run the same units: root then has places of its own, too.
+    """
     if os.geteuid() == 0:
         found = Roots("/run", "/var/lib", "/var/cache", "/var/log", "/etc")
+        if os.path.isdir(BOOTED):
+            found = found.replace(runtime=f"/run/{CONTROL}", state=f"/var/lib/{CONTROL}")
     else:
         home = environ.get("HOME", "") or "/"
         states = environ.get("XDG_STATE_HOME", "") or os.path.join(home, ".local/state")

@@ -53,7 +53,8 @@ SETTINGS = (
         "",
         "what stands for /run (%t), and holds the overlord's own files",
         metavar="DIR",
-        shown_default="/run for root, else $XDG_RUNTIME_DIR/hafta-overlord or /tmp/hafta-overlord-UID",
+        shown_default="/run for root (/run/hafta-overlord beside a systemd), else $XDG_RUNTIME_DIR/hafta-overlord or"
+        " /tmp/hafta-overlord-UID",
     ),
     Setting(
         "state-dir",
@@ -61,7 +62,8 @@ SETTINGS = (
         "",
         "what stands for /var/lib (%S)",
         metavar="DIR",
-        shown_default="/var/lib for root, else $XDG_STATE_HOME/hafta-overlord or ~/.local/state/hafta-overlord",
+        shown_default="/var/lib for root (/var/lib/hafta-overlord beside a systemd), else"
+        " $XDG_STATE_HOME/hafta-overlord or ~/.local/state/hafta-overlord",
     ),
     Setting(
         "set",

@@ -112,8 +112,14 @@ def _removable(plan: Plan) -> list[str]:
     """Return the directories that are to go when they are empty, deepest first: all but the system's."""
     roots = plan.roots
     found = [os.path.join(roots.state, name) for unit in plan.units.values() for name in unit.state_directory]
-    found = [*found, roots.state] if roots.state != "/var/lib" else []
+    found = [*found, roots.state, *_missing_above(roots.state)] if roots.state != "/var/lib" else []
     return [*found, roots.runtime] if roots.runtime != "/run" else found
+
+
+def _missing_above(path: str) -> list[str]:
+    """Return the directories above a path that are not there yet, so that making the path makes them."""
+    above = os.path.dirname(path)
+    return [] if os.path.isdir(above) else [above, *_missing_above(above)]
 
 
 def _fill_standard_descriptors() -> None:

@@ -32,6 +32,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning
 
 def test_root_has_the_systems_roots_and_others_private_ones(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(dirs, "BOOTED", str(tmp_path))
+    beside = Roots("/run/hafta-overlord", "/var/lib/hafta-overlord", "/var/cache", "/var/log", "/etc")
+    assert roots({}) == beside, "systemd may run the same units in /run"
+    monkeypatch.setattr(dirs, "BOOTED", str(tmp_path / "none"))
     assert roots({}) == Roots("/run", "/var/lib", "/var/cache", "/var/log", "/etc")
     assert roots({}, "/r", "s") == Roots("/r", os.path.abspath("s"), "/var/cache", "/var/log", "/etc")
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
@@ -583,6 +587,9 @@ def test_what_is_the_systems_is_not_removed_with_us(tmp_path):
     private = places.replace(runtime=str(tmp_path / "r"), state=str(tmp_path / "s"))
     found = program._removable(Plan({"a.service": unit}, private, {}))
     assert found == [str(tmp_path / "s" / "x"), str(tmp_path / "s"), str(tmp_path / "r")]
+    deep = private.replace(state=str(tmp_path / "a" / "b" / "c"))
+    found = program._removable(Plan({}, deep, {}))
+    assert found == [str(tmp_path / name) for name in ("a/b/c", "a/b", "a", "r")]
 
 
 def test_every_module_can_be_imported_by_itself():

@@ -142,6 +142,15 @@ def test_each_stopping_signal_ends_it_cleanly(place, signum):
     assert_clean(place)
 
 
+def test_under_nohup_a_closed_terminal_does_not_matter(place):
+    place.service("a", SLEEPER)
+    overlord = place.start("a", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    overlord.wait_for("is ready")
+    overlord.send(signal.SIGHUP)
+    assert overlord.stop(signal.SIGTERM) == 0
+    assert overlord.lines[-1].endswith("Overlord stopped: SIGTERM")
+
+
 def test_a_second_ctrl_c_kills_at_once(place):
     place.service("a", "/bin/sh -c 'trap : TERM; echo deaf; while :; do sleep 0.01; done'", "TimeoutStopSec=1000")
     overlord = place.start("a")
