@@ -197,7 +197,7 @@ def overlord(request: pytest.FixtureRequest, tmp_path: Path, build_classic_serve
 @pytest.mark.parametrize("overlord", [1], indirect=True)
 def test_bad_data_only_goes_back_to_the_pipe_after_five_failures_for_ever(tmp_path: Path, overlord: Overlord):
     with client(str(tmp_path / "pipe"), WATCHDOG_USEC="500000") as child:
-        lines = [child.process.stdout.readline().rstrip("\n") for _ in range(22)]
+        lines = [child.wait_line() for _ in range(22)]
         assert child.stop()[0] == 0
     five = ["policy_data = T", "Some bad data", "policy_data = o", "Some bad data"] * 2
     five += ["policy_data = T", "Some bad data", OPEN_FAILED]
@@ -211,7 +211,7 @@ def test_it_reads_the_tutorials_own_server(tmp_path: Path, overlord: Overlord):
     said: Counter[str] = Counter()
     with client(str(tmp_path / "pipe"), "--reads", "10", WATCHDOG_USEC="2000000") as child:
         while said["10 successful read(s)"] < 30 or not said[OPEN_FAILED]:
-            said[child.process.stdout.readline().rstrip("\n")] += 1
+            said[child.wait_line()] += 1
             if said["10 successful read(s)"] == 10 and overlord.starts == 1:
                 overlord.process.kill()
         assert child.stop()[0] == 0

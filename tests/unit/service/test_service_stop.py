@@ -111,7 +111,7 @@ def test_a_signal_at_the_very_end_makes_no_difference(when: str):
 
 def test_signals_between_the_work_and_the_end_are_never_a_traceback():
     """A storm of them, at a service that begins and ends again and again."""
-    program = body("service.ready()").replace("sys.exit(main(", "for _ in range(500): assert 0 == main(")
+    program = body("service.ready()").replace("sys.exit(main(", "for _ in range(100): assert 0 == main(")
     program = program.replace("(0,)), body))", "(0,)), body)")
     with Child(program) as child:
         child.wait_told("READY=1")
