@@ -212,9 +212,13 @@ def test_a_stuck_reader_delays_nobody_and_learns_what_was_dropped(place):
         main = max(map(int, file.read().split()))
     os.kill(main, signal.SIGKILL)
     wait_until(lambda: place.read("done"))
-    overlord.send(signal.SIGTERM)
-    with open(reader, "rb") as file:
-        text = file.read().decode()
+    with open(reader, "rb", buffering=0) as file:
+        text = ""
+        while "dropped" not in text:
+            text += file.read(65536).decode()
+        overlord.send(signal.SIGTERM)
+        while more := file.read(65536).decode():
+            text += more
     assert overlord.process.wait(DEADLINE) == 0
     assert "lines of a dropped: the output was not read in time" in text
     assert "restart 1" in text
