@@ -71,8 +71,8 @@ class Call:
                 self._nest(self._outer)
             if conductor.machine.phase is Phase.IDLE:
                 conductor.machine.start(self._start)
-        except BaseException:
-            self._let_go()
+        except BaseException as error:
+            self._leave(error)
             raise
         self._token = world.enter(self.runtime)
         self.runtime.describers.append(conductor.describe)
@@ -84,18 +84,16 @@ class Call:
         """Leave the runtime, and the record as the next call should find it."""
         self.runtime.describers.remove(self.conductor.describe)
         world.leave(self._token)
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
         ledger = self.conductor.ledger
         try:
             if ledger is not None:
                 ledger.leave(error)
         finally:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        if self.conductor.ledger is not None:
-            self.conductor.ledger.drop()
-        if self._claim is not None:
-            self._claim.close()
+            if self._claim is not None:
+                self._claim.close()
 
     def _open(self, durability: Durability) -> None:
         from hafta.drivers.book import Book

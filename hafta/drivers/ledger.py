@@ -97,8 +97,8 @@ class Ledger:
 
     def taking_up(self, word: str, tries: int) -> None:
         """Record that nodes are about to be taken up, before what was interrupted is dealt with."""
-        self.tries = tries
-        self._say(word, sync=self.book.power)
+        self.word, self.tries = word, tries
+        self.book.turn(sync=self.book.power)
         self.book.in_force = None
         self.silent = True
 
@@ -112,7 +112,7 @@ class Ledger:
 
     def persist(self) -> None:
         """Record what was resumed, with the deaths that it has now."""
-        self._say(self.word, sync=self.book.power)
+        self.book.turn(sync=self.book.power)
 
     def unwinding(self, then: Verdict) -> str:
         """Return the word for a rollback function that runs while unwinding."""
@@ -165,10 +165,10 @@ class Ledger:
         """Leave the record as the next call should find it."""
         chain = self.book.chain
         try:
-            if self not in chain:
+            if self not in chain or self._machine.phase is Phase.IDLE:
                 return
             if error is None and not self.keep:
-                self._end()
+                self._end_surely()
             elif error is None or _asked_to_stop(error):
                 self._stop()
         finally:
@@ -180,6 +180,15 @@ class Ledger:
         if self in chain:
             del chain[chain.index(self) :]
             self.book.in_force = None
+
+    def _end_surely(self) -> None:
+        """Record the end, also if somebody asks the process to stop just then."""
+        try:
+            self._end()
+        except BaseException as error:
+            if _asked_to_stop(error):
+                self._end()
+            raise
 
     def _end(self) -> None:
         """Record that this sequence has ended: nothing to resume, or the outer node goes on."""
