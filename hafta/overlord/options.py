@@ -66,6 +66,12 @@ SETTINGS = (
         " $XDG_STATE_HOME/hafta-overlord or ~/.local/state/hafta-overlord",
     ),
     Setting(
+        "ephemeral",
+        switch,
+        default=False,
+        help="for demonstrations: what services keep (%S) is of this run only, and removed at its end",
+    ),
+    Setting(
         "set",
         extra,
         (),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hafta import exits
 from hafta.errors import UsageError
 from hafta.overlord.dirs import roots
@@ -28,13 +30,22 @@ class Plan(Record):
     extras: Mapping[str, Mapping[str, str]] = {}  # unit ("" for all) -> what --set adds to its environment
     kills: Mapping[str, float] = {}  # unit -> about every so many seconds
     duration: float = 0.0
+    identity: str = ""  # no other overlord has it: it marks our processes, and names our directory
+
+    @property
+    def own(self) -> str:
+        """The directory of this run alone."""
+        return os.path.join(self.roots.control, self.identity)
 
 
 def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> Plan:
     """Read the units. Raises UsageError for anything that is wrong with them or with the options."""
     if not operands:
         raise UsageError("which unit?", "name one: hafta run hafta.target")
+    identity = os.urandom(8).hex()
     places = roots(environ, values.runtime_dir, values.state_dir)
+    if values.ephemeral:
+        places = places.replace(state=os.path.join(places.control, identity, "state"))
     loader = Loader(search_path(values.unit_path), places)
     units = loader.load(operands)
     Order(units)  # a cycle is an error before anything is started
@@ -46,6 +57,7 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
         extras=_extras(values.set, units),
         kills={_known(name, units, "--kill"): seconds for name, seconds in values.kill},
         duration=getattr(values, "for"),
+        identity=identity,
     )
 
 

@@ -67,9 +67,8 @@ def _run(plan: Plan) -> int:
     estate = _claim(plan, 0o711 if for_others else 0o700)
     keeper = Keeper(estate)
     keeper.start()  # before anything is made that it would have to remove
-    own = os.path.join(plan.roots.control, estate.identity)
-    make_private(own, 0o711 if for_others else 0o700)
-    notifications = NotifySocket(os.path.join(own, "notify"), 0o777 if for_others else 0o700)
+    make_private(plan.own, 0o711 if for_others else 0o700)
+    notifications = NotifySocket(os.path.join(plan.own, "notify"), 0o777 if for_others else 0o700)
     console = Console(1, colour=os.isatty(1) and wants_colour(plan.environ))
     return Overlord(plan, estate, keeper, notifications, console).run()
 
@@ -79,11 +78,10 @@ def _claim(plan: Plan, mode: int) -> Estate:
     from hafta.overlord.keeper import Estate
 
     control = plan.roots.control
-    identity = os.urandom(8).hex()
     folders = (os.path.join(control, "lock"), control, *_removable(plan))
     locks = _lock(plan, mode, tries=CLAIMS)
-    trees = (os.path.join(control, identity), *_runtime_directories(plan))
-    return Estate(identity, trees, folders, tuple(locks))
+    trees = (plan.own, *_runtime_directories(plan))
+    return Estate(plan.identity, trees, folders, tuple(locks))
 
 
 def _lock(plan: Plan, mode: int, tries: int) -> list[Lock]:

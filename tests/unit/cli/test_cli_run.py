@@ -71,6 +71,7 @@ def test_defaults_ask_for_nothing_special(runs):
     ((values, _),) = runs
     assert (values.unit_path, values.set, values.kill) == ((), (), ())
     assert (values.runtime_dir, values.state_dir, getattr(values, "for"), values.debug) == ("", "", 0, False)
+    assert values.ephemeral is False
 
 
 @pytest.mark.parametrize(

@@ -506,6 +506,20 @@ def test_a_bare_python_is_enough(place):
     assert "a        | 1" in overlord.text
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_ephemeral_state_is_of_one_run_only(place, signum):
+    place.service(
+        "a", "/bin/sh -c 'touch $$STATE_DIRECTORY/kept; echo $$STATE_DIRECTORY; sleep 1000'", "StateDirectory=x"
+    )
+    overlord = place.start("a", "--ephemeral")
+    (path,) = overlord.wait_for(r"a +\| (/.*)")
+    assert path.startswith(f"{place.runtime}/hafta-overlord/")
+    assert os.path.exists(f"{path}/kept")
+    overlord.stop(signum)
+    wait_until(lambda: not os.path.exists(place.runtime))
+    assert not os.path.exists(place.state)
+
+
 def test_an_exec_service_is_ready_when_its_program_runs(place):
     place.service("a", SLEEPER, "Type=exec")
     overlord = place.start("a")
