@@ -5,11 +5,13 @@ from __future__ import annotations
 from hafta.drivers.conductor import stand_in
 from hafta.engine.machine import Phase
 from hafta.engine.node import Node
+from hafta.errors import HaftaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.drivers.conductor import Conductor
 
+_LINKED = (ExceptionGroup, HaftaError)  # what may hold other exceptions, a SequenceFailed its result
 _NORMAL, _ROLLBACK, _UNWIND, _ASK, _UNWOUND = Phase.NORMAL, Phase.ROLLBACK, Phase.UNWIND, Phase.ASK, Phase.UNWOUND
 
 
@@ -51,7 +53,7 @@ def _run_normal(conductor: Conductor) -> None:
                 _roll_back(conductor)
             if machine.phase is not _NORMAL:
                 return
-            if error.__context__ is None and error.__cause__ is None and not isinstance(error, ExceptionGroup):
+            if not isinstance(error, _LINKED) and error.__context__ is None and error.__cause__ is None:
                 error.__traceback__ = None  # as release() does
                 conductor.released = machine.failed
             else:

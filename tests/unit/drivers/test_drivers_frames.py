@@ -61,7 +61,7 @@ def failed_within(run, held):
 WAYS = [raised, raised_from, raised_while_handling, reported, raised_in_a_group, failed_within]
 
 
-def failing_three_times(way, alive):
+def failing_three_times(way, alive, *, undone=False):
     """A sequence whose node notes, at each attempt, how many of the earlier attempts' objects are still alive."""
     sequence = hafta.Sequence("holder")
     made = []
@@ -73,13 +73,16 @@ def failing_three_times(way, alive):
         made.append(weakref.ref(held))
         return hafta.EXIT if len(made) > 3 else way(run, held)
 
+    if undone:
+        work.rollback(lambda run, checkpoint: work)
     return sequence
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_frames_of_an_attempt_are_gone_before_the_next_one(way):
+@pytest.mark.parametrize("undone", [False, True])
+def test_the_frames_of_an_attempt_are_gone_before_the_next_one(way, undone):
     alive = []
-    assert failing_three_times(way, alive).call(runtime=Runtime(quiet=True))
+    assert failing_three_times(way, alive, undone=undone).call(runtime=Runtime(quiet=True))
     assert alive == [0, 0, 0, 0]
 
 

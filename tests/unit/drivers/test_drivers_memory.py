@@ -89,7 +89,7 @@ def test_an_event_tells_of_the_time_when_it_was_asked_however_late_it_is_read():
     told = [event for event in events if event.kind is hafta.NORMAL_FAIL]
     assert [[failure.reason for failure in event.failures] for event in told] == [[0], [0, 1], [0, 1, 2]]
     assert [[failure.reason for failure in event.history] for event in told] == [[0], [0, 1], [0, 1, 2]]
-    assert told[0].history is told[0].history
+    assert (told[0].history is told[0].history, told[0].failures is told[0].failures) == (True, True)
 
 
 def test_going_round_for_ever_fills_no_memory(watch):

@@ -165,6 +165,21 @@ def test_a_wait_that_is_shorter_than_the_nodes_time_just_ends(silent_pipe):
     assert runtime.clock == 2
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_wait_for_what_is_ready_says_so(asynchronous):
+    reader, writer = os.pipe()
+
+    def plain(run):
+        return hafta.EXIT if run.wait(writer, 5, write=True) else None
+
+    async def coroutine(run):
+        return hafta.EXIT if await run.wait(writer, 5, write=True) else None
+
+    assert one_shot(coroutine if asynchronous else plain, 10).call(runtime=FakeRuntime())
+    os.close(reader)
+    os.close(writer)
+
+
 def test_a_poll_without_waiting_never_raises_however_late(silent_pipe):
     def work(run):
         run.runtime.clock += 100  # hard work, no waiting

@@ -176,6 +176,19 @@ def test_decorated_functions_methods_and_partials_are_looked_into():
     }  # fmt: skip
 
 
+LISTED = ["first"]
+
+
+def test_truths_and_lists_are_no_nodes():
+    sequence = hafta.Sequence("odd")
+
+    @sequence.node
+    def first(run):
+        return True if LISTED else run.fail(False)
+
+    assert told(sequence) == {("first", "first", "rolled back")}
+
+
 def test_a_variable_that_is_not_bound_yet_leads_nowhere():
     sequence = hafta.Sequence("early")
 
