@@ -1,5 +1,6 @@
 """Random sequences behave as the naive model says: in the blocking driver, in its fast path, and in asyncio."""
 
+from engine_effort import RULES
 from engine_script import NORMAL, POLICY, ROLLBACK, RealWorld, Shape, Tape, expect, plain
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +116,7 @@ def agree(said, expected):
     assert said[len(expected) :] == expected[len(said) :]
 
 
+@RULES
 @given(shapes, st.binary(min_size=10, max_size=100))
 def test_every_random_sequence_goes_as_the_naive_model_says(shape, choices):
     expected, how = expect(shape, choices)

@@ -1,14 +1,13 @@
 """Any moves at all, in any order: the machine keeps its invariant, and its fast paths do what the single moves do."""
 
-from hypothesis import given, settings
+from engine_effort import MOVES
+from hypothesis import given
 from hypothesis import strategies as st
 from test_engine_moves import contents
 
 import hafta
 from hafta.engine.machine import Machine, Phase
 from hafta.engine.words import EXIT, FAIL_SEQUENCE, PANIC, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, proceed
-
-EXAMPLES = settings().max_examples // 4  # the whole rules are tried in test_engine_model.py
 
 sequence = hafta.Sequence("random")
 NODES = [sequence.node(name=name)(lambda run: EXIT) for name in "abcd"]
@@ -50,7 +49,7 @@ def begin():
     return machine
 
 
-@settings(max_examples=EXAMPLES)
+@MOVES
 @given(st.lists(moves, max_size=60))
 def test_the_invariant_holds_after_any_moves_legal_or_not(script):
     machine = begin()
@@ -69,7 +68,7 @@ def test_the_invariant_holds_after_any_moves_legal_or_not(script):
     assert machine.failed >= len(machine.history)
 
 
-@settings(max_examples=EXAMPLES)
+@MOVES
 @given(st.lists(moves, max_size=60))
 def test_the_fast_path_does_what_the_single_moves_do(script):
     fast, slow = begin(), begin()
