@@ -53,12 +53,12 @@ def open_pipe(run: Run) -> Node:
 
 @open_pipe.rollback
 def reopen(run: Run, _checkpoint: int) -> Node:
-    """Give the overlord a second to restart the server. Never fails: there is no node to go back to."""
+    """Give the overlord a second, less if it is quick, to restart the server. There is no node to go back to."""
     run.data.kept["rollbacks"] += 1
     run.data.reader.close()
     if not isinstance(run.reason, hafta.Interrupted):  # then it was us who died
         run.say("Open failed! Perhaps the server died?")
-        run.sleep(1)
+        run.data.reader.rest(run, 1, until_server=isinstance(run.reason, ServerGone))
     return open_pipe
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from hafta import fifo
+from hafta.errors import ServiceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ class Reader:
             run.status(f"waiting for a server on {self.path}")
             self._fd = fifo.open_reader(self.path)
             run.wait(self._fd)
+
+    def rest(self, run: Run, seconds: float, *, until_server: bool) -> None:
+        """Do nothing for so long; or, with `until_server`, only until a server has come and the pipe is open."""
+        if not until_server:
+            run.sleep(seconds)
+            return
+        try:
+            self._fd = fifo.open_reader(self.path)
+        except ServiceError:  # there is no pipe now
+            run.sleep(seconds)
+            return
+        if not run.wait(self._fd, seconds):
+            self.close()
 
     def close(self) -> None:
         """Close the pipe, if it is open, and forget what was left of it."""
