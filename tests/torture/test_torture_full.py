@@ -13,6 +13,7 @@ import subprocess
 import pytest
 import workload
 from conftest import LONG, as_root
+from mounting import mount_image, unmount
 
 from hafta.errors import StoreError
 from hafta.stores.files import FileStore
@@ -34,7 +35,7 @@ def mount(kind: str, tmp_path) -> str:
     with open(image, "wb") as file:
         file.truncate(SIZES[kind] << 20)
     subprocess.run([f"mkfs.{kind}", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    mount_image(image, point)
     return point
 
 
@@ -49,7 +50,7 @@ def kind(request):
 def point(kind, tmp_path):
     mounted = mount(kind, tmp_path)
     yield mounted
-    subprocess.run(["umount", "-l", mounted], check=True)
+    unmount(mounted)
 
 
 def fill(point: str, leave: int) -> None:

@@ -14,6 +14,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mounting import mount_image, unmount
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
@@ -43,11 +45,11 @@ class VolatileDisk:
         server = subprocess.Popen(["/usr/bin/python3", SERVER, self.fuse, self.image, self.log])
         try:
             self._wait_for_disk(server)
-            subprocess.run(["mount", "-o", "loop", f"{self.fuse}/disk", self.mounted], check=True)
+            mount_image(f"{self.fuse}/disk", self.mounted)
             try:
                 yield self.mounted
             finally:
-                subprocess.run(["umount", self.mounted], check=True)
+                unmount(self.mounted)
         finally:
             self._stop(server)
 
@@ -62,8 +64,8 @@ class VolatileDisk:
     @contextmanager
     def again(self) -> Iterator[str]:
         """Mount, without the page cache of before."""
-        subprocess.run(["umount", self.mounted], check=True)
-        subprocess.run(["mount", "-o", "loop", f"{self.fuse}/disk", self.mounted], check=True)
+        unmount(self.mounted)
+        mount_image(f"{self.fuse}/disk", self.mounted)
         yield self.mounted
 
     def entries(self) -> list[tuple[bytes, int, bytes]]:
@@ -108,10 +110,7 @@ class VolatileDisk:
             time.sleep(0.01)
 
     def _stop(self, server: subprocess.Popen) -> None:
-        deadline = time.monotonic() + STUCK
-        while subprocess.run(["umount", self.fuse], check=False, capture_output=True).returncode:
-            assert time.monotonic() < deadline, "the disk stays busy"  # its loop device goes a little after its mount
-            time.sleep(0.01)
+        unmount(self.fuse)  # its loop device goes a little after its mount
         server.wait(STUCK)
 
 
@@ -141,8 +140,8 @@ def mounted(state: bytes, directory: str) -> Iterator[str]:
     os.makedirs(point, exist_ok=True)
     with open(image, "wb") as file:
         file.write(state)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    mount_image(image, point)
     try:
         yield point
     finally:
-        subprocess.run(["umount", point], check=True)
+        unmount(point)
