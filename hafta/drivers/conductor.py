@@ -98,8 +98,8 @@ class Conductor:
         self._end_time()
         if isinstance(error, IllegalMove):
             raise error  # a mistake in the program is not rolled back
-        if self.ledger is not None and self.ledger.book.fatal is not None:
-            raise self.ledger.book.fatal  # nor is what cannot be recorded, whatever the function made of it
+        if self.ledger is not None:
+            self.ledger.failing()
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
         if self.rollback is not None:
             self.rollback.ended(self.machine, self._now())
@@ -121,6 +121,8 @@ class Conductor:
         if phase is Phase.ASK or phase is Phase.UNWOUND:  # it has called run.success or run.fail
             if answer is not None and answer is not ENDED:
                 machine.succeed(answer)  # ... and now ends again: an illegal move
+            if self.ledger is not None:
+                self.ledger.pending = ()
         elif self.ledger is not None and self.ledger.pending:
             machine.fail(self.ledger.left_out(), self._now())
         elif answer is None and phase is not Phase.NORMAL:

@@ -53,7 +53,6 @@ class Ledger:
         self.instance = instance
         self.position: Position | None = None  # what was resumed
         self.pending: tuple[Level, ...] = ()  # inner sequences that were interrupted inside of the current function
-        self.waiting = Phase.NORMAL  # ... of this kind
         self.agains = 0  # processes that died in it before it called them
         self.tries: int | None = None  # while nodes are taken up: processes that died of that
         self.deaths = 0  # processes that died in the unwinding that goes on
@@ -74,8 +73,6 @@ class Ledger:
     def undoing(self) -> None:
         """Record that the rollback function of the current node is about to run."""
         machine = self._machine
-        if self.waiting is not machine.phase:
-            self.pending = ()  # what undoes this node undoes what it had called, too
         self._say(self.unwinding(machine.then) if machine.phase is Phase.UNWIND else ROLLBACK, sync=self.book.power)
 
     def moved(self) -> None:
@@ -161,6 +158,15 @@ class Ledger:
         left = self.pending[0]
         return f"the inner sequence {left.sequence} was interrupted in node {left.node}, and has not been called again"
 
+    def failing(self) -> None:
+        """Note that a function fails: what undoes it undoes what it had called, too.
+
+        Raises what the call cannot go on from: that is no failure of the function, whatever it made of it.
+        """
+        if self.book.fatal is not None:
+            raise self.book.fatal
+        self.pending = ()
+
     def leave(self, error: BaseException | None) -> None:
         """Leave the record as the next call should find it."""
         chain = self.book.chain
@@ -217,8 +223,6 @@ class Ledger:
     def _settle(self) -> None:
         """Say what the policy has decided, even if the function that comes next has not begun."""
         machine, moved = self._machine, self._machine.node is not self._at
-        if self.waiting is not machine.phase:
-            self.pending = ()
         if machine.phase is Phase.NORMAL and (moved or self.word != NORMAL):
             self.word = BETWEEN
         elif machine.phase is Phase.ROLLBACK and (moved or self.word != ROLLBACK):

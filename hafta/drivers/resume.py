@@ -83,10 +83,9 @@ def begin(conductor: Conductor, position: Position, levels: tuple[Level, ...]) -
         ledger.resumes(BACK, deaths=place.deaths)
         conductor.owes = machine.phase is not Phase.ROLLBACK
         return [] if conductor.owes else _nodes_to_take_up(conductor, ledger, 0)
-    again = len(levels) > 1 and (found.agains or 0) < LIMIT
+    again = len(levels) > 1 and (found.agains or 0) < LIMIT and place.deaths < LIMIT
     if again:
-        ledger.pending, ledger.waiting, ledger.agains = levels[1:], place.phase, found.agains or 0
-        ledger.position = position
+        ledger.pending, ledger.agains, ledger.position = levels[1:], found.agains or 0, position
     resume(machine, place, reason, at=at, again=again)
     ledger.resumes(_word(ledger, place), deaths=place.deaths)
     return _nodes_to_take_up(conductor, ledger, found.tries or 0)

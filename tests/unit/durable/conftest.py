@@ -1,6 +1,21 @@
-"""The helpers of these tests stand beside them."""
+"""Every promise is held in both drivers and with both stores."""
 
 import os
 import sys
 
+import pytest
+
 sys.path.insert(0, os.path.dirname(__file__))
+
+from durable_support import Lives, make_store  # noqa: E402 - it stands beside this
+
+
+@pytest.fixture(params=["memory", "file"])
+def lives(request, tmp_path, driver):
+    """A record, and processes that die."""
+    return Lives(make_store(request.param, tmp_path), asynchronous=driver == "asyncio")
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def driver(request):
+    return request.param

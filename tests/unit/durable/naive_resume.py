@@ -70,7 +70,7 @@ class Naive:
         self.node, self.count, self.checkpoint, self.state = None, 0, 0, {}
         self.stack = []  # [node, checkpoint, state]
         self.word, self.about, self.then, self.deaths = None, None, None, 0
-        self.tries, self.agains, self.waiting, self.pending = None, 0, None, []
+        self.tries, self.agains, self.pending = None, 0, []
         self.stopped = self.silent = self.owes = False
         self.begun = True  # what is on record
         self.todo = None
@@ -140,8 +140,6 @@ class Naive:
         self.process.chain.remove(self)
 
     def settle(self):
-        if self.todo in {"rollback", "unwind"} and self.waiting != self.todo:
-            self.pending = []
         if self.todo == "normal" and not (self.begun and self.word == "normal" and self.about == self.node):
             self.word = "between"
         elif self.todo == "rollback" and not (self.begun and self.word == "rollback" and self.about == self.node):
@@ -175,11 +173,9 @@ class Naive:
         self.process.said.append(("resumed", self.shape.name, self.node, self.count, self.checkpoint))
         if (tries or 0) >= FIVE:
             return self.give_up()
-        if inner and (again or 0) < FIVE:
+        if inner and (again or 0) < FIVE and self.deaths < FIVE:
             self.todo = {"between": "normal", "back": "rollback"}.get(self.word, self.word)
-            self.pending, self.agains, self.waiting = inner, again or 0, self.todo
-            if self.word == "unwind" and self.deaths >= FIVE:
-                self.todo = "unwound"
+            self.pending, self.agains = inner, again or 0
             return self.local(tries or 0)
         if self.word == "unwind":
             self.todo = "unwound" if self.deaths >= FIVE else "unwind"
@@ -250,28 +246,28 @@ class Naive:
     left_for = None
 
     def go(self):
+        """Run on until it ends: how."""
         while True:
-            if self.todo == "normal":
-                kind, to = self.normal()
-            elif self.todo == "rollback":
-                kind, to = self.rollback("rollback")
-            elif self.todo == "unwind":
+            if self.todo == "unwind":
                 self.rollback("unwind")
                 self.todo = "unwound"
-            elif self.todo == "interrupted":
-                kind, to = "interrupted", None
             if self.todo == "unwound":
                 self.carry_out(*self.then)
-                self.moved()
-                if self.owes:
-                    self.owes = False
-                    if not self.take_up(self.local(0)):
-                        return "not taken up"
-            elif self.todo not in {"done", "failed", "taken up", "left"}:
-                self.decide(kind, to)
-                self.moved()
+            else:
+                self.decide(*self.function())
+            self.moved()
+            if self.owes:
+                self.owes = False
+                if not self.take_up(self.local(0)):
+                    return "not taken up"
             if self.todo in {"done", "failed", "taken up", "left"}:
                 return self.todo
+
+    def function(self):
+        """Run the function that is next: what its policy is asked about."""
+        if self.todo == "normal":
+            return self.normal()
+        return self.rollback("rollback") if self.todo == "rollback" else ("interrupted", None)
 
     def normal(self):
         self.record("normal")
@@ -283,8 +279,6 @@ class Naive:
         return "fail", None
 
     def rollback(self, word):
-        if self.waiting != word:
-            self.pending = []
         self.record(word)
         if self.node not in self.shape.rollbacks:
             if self.pending:
@@ -304,6 +298,7 @@ class Naive:
             if not self.silent and self in self.process.chain:
                 self.write()
         if calls and self.inner() == "failed":
+            self.pending = []
             return False
         left_out, self.pending = bool(self.pending), []
         return not left_out

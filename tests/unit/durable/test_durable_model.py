@@ -21,8 +21,8 @@ shapes = st.recursive(
     ),
     max_leaves=1,
 )
-#: At which write each process is cut (1: before the first, 2: after it, ...), or asked to stop if negative; and how many
-#: processes in a row.
+#: At which write each process is cut (1: before the first, 2: after it, ...), or asked to stop if negative; and how
+#: many processes in a row.
 cuts = st.lists(
     st.tuples(st.integers(1, 4) | st.integers(1, 25) | st.integers(-25, -1), st.integers(1, 6)), max_size=6
 ).map(lambda rows: [cut for cut, times in rows for _ in range(times)])
