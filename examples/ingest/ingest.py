@@ -1,0 +1,161 @@
+"""Put the rows of files into a ledger: the rows of each file exactly once, however often this process is killed.
+
+    incoming/NAME ── take ──> work/NAME ── read ── append ──> ledger.csv ── finish ──> done/NAME
+                                            └── set_aside ──> bad/NAME, if it cannot be read
+
+`open_ledger` and `read` are process-local: what they make (an open file, a list) dies with the process, so they run
+again in the next one. The others are durable: what they do is on the disk, and their rollback functions undo it.
+"""
+
+import errno
+import os
+import sys
+from enum import IntEnum
+
+import hafta.service
+from hafta import settings
+from hafta.policies import FOREVER, Attempts, Backoff
+
+PAUSE = settings.Setting("pause", settings.number, 1.0, "how often to look for files", "SECONDS")
+
+
+class CP(IntEnum):
+    NOTHING_DONE = 0
+    BEGUN = 1
+
+
+class Data:
+    """The userdata. `kept` is recorded with every checkpoint: which file it is, and what was counted."""
+
+    def __init__(self, values):
+        self.home = hafta.service.default_store(values).directory  # where the checkpoints are, too
+        self.pause = values.pause
+        self.kept = {"name": "", "files": 0, "rows": 0, "bad": 0}
+        self.ledger_path = os.path.join(self.home, "ledger.csv")
+        self.ledger = None
+        self.rows = []
+        for folder in ("incoming", "work", "done", "bad"):
+            os.makedirs(os.path.join(self.home, folder), exist_ok=True)
+
+    def path(self, folder):
+        """Return where the current file is, if it is in this folder."""
+        return os.path.join(self.home, folder, self.kept["name"])
+
+    def is_in(self, folder):
+        """Tell whether the current file is in this folder."""
+        return os.path.exists(self.path(folder))
+
+    def next_name(self):
+        """Return a file that is not known yet. A name is known by now if it was done, or bad."""
+        seen = {name for folder in ("done", "bad") for name in os.listdir(os.path.join(self.home, folder))}
+        names = sorted(set(os.listdir(os.path.join(self.home, "incoming"))) - seen)
+        return next((name for name in names if not name.startswith(".")), None)
+
+
+def move(run, source, target):
+    run.checkpoint(CP.BEGUN)
+    os.rename(run.data.path(source), run.data.path(target))
+    run.progress()
+
+
+def move_back(run, checkpoint, source, target):
+    """Undo move(), as far as it had come."""
+    if checkpoint == CP.BEGUN and run.data.is_in(target):
+        os.rename(run.data.path(target), run.data.path(source))
+
+
+ingest = hafta.Sequence("ingest", version="1")
+
+
+@ingest.node
+def open_ledger(run):
+    if run.data.ledger is None:
+        run.data.ledger = open(run.data.ledger_path, "ab", buffering=0)
+    return take
+
+
+@ingest.node(durable=True)
+def take(run):
+    run.status(f"waiting for files; {run.data.kept['files']} done, {run.data.kept['bad']} bad")
+    while not (name := run.data.next_name()):
+        run.sleep(run.data.pause)
+    run.data.kept["name"] = name
+    move(run, "incoming", "work")
+    return read
+
+
+@take.rollback
+def give_back(run, checkpoint):
+    move_back(run, checkpoint, "incoming", "work")
+    return take
+
+
+@ingest.node(policy=Attempts(5, then=hafta.proceed("set_aside")))
+def read(run):
+    folder = "done" if run.data.is_in("done") else "work"  # in done, if the process before died in finish()
+    with open(run.data.path(folder), encoding="utf-8") as file:
+        run.data.rows = [checked(line) for line in file]
+    return append
+
+
+def checked(line):
+    """Return a row for the ledger. Raises ValueError."""
+    sensor, when, value = line.strip().split(",")
+    return f"{sensor},{when},{float(value)}\n".encode()
+
+
+@ingest.node(durable=True, policy=Attempts(FOREVER) | Backoff(0.5, cap=30))
+def append(run):
+    ledger = run.data.ledger
+    run.checkpoint(CP.BEGUN, size=os.fstat(ledger.fileno()).st_size)
+    for row in run.data.rows:
+        if ledger.write(row) != len(row):
+            raise OSError(errno.ENOSPC, "no room for the row")
+        run.progress()
+    return finish
+
+
+@append.rollback
+def cut_off(run, checkpoint):
+    if checkpoint == CP.BEGUN:
+        os.truncate(run.data.ledger_path, run.state["size"])  # also where the ledger could not be opened again
+    return append
+
+
+@ingest.node(durable=True)
+def finish(run):
+    move(run, "work", "done")
+    run.data.kept["files"] += 1
+    run.data.kept["rows"] += len(run.data.rows)
+    run.say(f"{run.data.kept['name']}: {len(run.data.rows)} rows")
+    return hafta.EXIT
+
+
+@finish.rollback
+def take_from_done(run, checkpoint):
+    move_back(run, checkpoint, "work", "done")
+    return finish
+
+
+@ingest.node(durable=True)
+def set_aside(run):
+    move(run, "work", "bad")
+    run.data.kept["bad"] += 1
+    run.say(f"{run.data.kept['name']}: bad: {run.reason}")
+    return hafta.EXIT
+
+
+@set_aside.rollback
+def take_from_bad(run, checkpoint):
+    move_back(run, checkpoint, "work", "bad")
+    return set_aside
+
+
+def main(argv=None):
+    return hafta.service.run(
+        ingest, Data, settings=[PAUSE], store=hafta.service.default_store, keep=lambda data: data.kept, argv=argv
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
