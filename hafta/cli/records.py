@@ -108,14 +108,16 @@ def find_here(environ: Mapping[str, str]) -> tuple[list[Entry], list[str]]:
 
 
 def pick(entries: list[Entry], name: str) -> Entry:
-    """Return the record of this name. Raises HaftaError if there is none, or more than one."""
-    named = [entry for entry in entries if entry.name == name]
+    """Return the record of this name; the instance may be left out. Raises HaftaError if there is none, or several."""
+    exact = [entry for entry in entries if entry.name == name]
+    named = exact or [entry for entry in entries if entry.snapshot.sequence == name]
     if not named:
         hint = "see what there is: hafta checkpoints; those of other users' services only root can read"
         raise HaftaError(f"there is no record of {name}", hint, status=exits.NOT_FOUND)
     if len(named) > 1:
-        places = ", ".join(entry.directory for entry in named)
-        raise HaftaError(f"{name} has a record in {places}", "say which: --directory", status=exits.USAGE)
+        places = ", ".join(entry.snapshot.path for entry in named)
+        hint = "say which: SEQUENCE@INSTANCE, or --directory"
+        raise HaftaError(f"{name} is more than one record: {places}", hint, status=exits.USAGE)
     return named[0]
 
 

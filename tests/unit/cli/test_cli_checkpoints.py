@@ -337,9 +337,18 @@ def test_a_directory_that_was_named_must_be_there(capsys, monkeypatch, error, st
 
 
 def test_a_name_that_is_not_there(killed, capsys):
-    status, _, err = hafta(capsys, "show", "--directory", killed, "copy")
+    status, _, err = hafta(capsys, "show", "--directory", killed, "copier")
     assert status == exits.NOT_FOUND
-    assert err.startswith("hafta: error: there is no record of copy\nhafta: see what there is: hafta checkpoints")
+    assert err.startswith("hafta: error: there is no record of copier\nhafta: see what there is: hafta checkpoints")
+
+
+def test_the_instance_may_be_left_out_where_there_is_only_one(killed, capsys):
+    assert hafta(capsys, "show", "--directory", killed, "copy")[1].startswith("copy@x\n")
+    ended(killed, "copy", "y")
+    status, _, err = hafta(capsys, "show", "--directory", killed, "copy")
+    assert (status, "say which: SEQUENCE@INSTANCE" in err) == (exits.USAGE, True)
+    ended(killed, "copy")
+    assert hafta(capsys, "show", "--directory", killed, "copy")[1].startswith("copy\n")
 
 
 def test_a_name_in_two_directories_must_be_told_apart(tmp_path, capsys):
@@ -348,7 +357,8 @@ def test_a_name_in_two_directories_must_be_told_apart(tmp_path, capsys):
         ended(tmp_path / place)
     status, _, err = hafta(capsys, "show", "done", f"--directory={tmp_path}/a", f"--directory={tmp_path}/b")
     assert status == exits.USAGE
-    assert f"done has a record in {tmp_path}/a, {tmp_path}/b\nhafta: say which: --directory" in err
+    name = "hafta-done.checkpoint"
+    assert f"done is more than one record: {tmp_path}/a/{name}, {tmp_path}/b/{name}\nhafta: say which" in err
 
 
 def test_options_before_a_command_are_refused_rather_than_ignored(capsys):
