@@ -16,7 +16,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## the main job: server and client under the embedded overlord; Ctrl-C ends it
-	@$(PYTHON) -m hafta.overlord --unit-path units --set HAFTA_INTERVAL=0.2 --set HAFTA_BAD_RATE=8 $(RUN) hafta.target
+	@$(PYTHON) -m hafta.overlord --unit-path units --set HAFTA_INTERVAL=0.2 --set HAFTA_BAD_RATE=8 --ephemeral $(RUN) hafta.target
 
 test: lint types unit packages system torture ## everything
 	@echo "make test: all of it passed$(if $(CI),, (what could not be run here is named above as skipped, with the reason))"
@@ -36,19 +36,22 @@ unit: $(VENV)/.stamp ## unit tests and examples, with the coverage of hafta/
 	$(IN)/python -m coverage report --fail-under=95
 
 packages: $(VENV)/.stamp ## build the .deb and .rpm packages and test them
-	$(PYTEST) tests/packaging
+	$(PYTEST) -n 2 --dist loadfile tests/packaging
 
 system: $(VENV)/.stamp ## boot machines with a real systemd and test the packages there
-	$(PYTEST) -n 2 --dist loadscope tests/system
+	$(PYTEST) -n 4 tests/system
 
 torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for hours
-	$(PYTEST) tests/torture
+	$(PYTEST) -n 2 tests/torture
 
 bench: ## every figure as a ratio against a named floor, in one run
 	@$(PYTHON) tests/bench $(BENCH)
 
 bench-peers: $(VENV)-peers/.stamp ## the same, with tenacity and transitions beside it
 	@$(VENV)-peers/bin/python tests/bench engine
+
+bench-system: ## recovery in a booted machine, against a bare unit killed the same way (root)
+	@$(PYTHON) tests/bench system
 
 deb: ## build the .deb packages into build/packages
 	packaging/build-deb

@@ -22,8 +22,9 @@ def main() -> None:
         "engine": lambda: report("Engine (CPU time, median of 15 rounds in turn)", engine.lines()),
         "startup": lambda: report("Start-up (median of 15 or 40 rounds in turn)", startup.lines()),
         "throughput": _throughput,
+        "system": _system,
     }
-    chosen = sys.argv[1:] or list(benches)
+    chosen = sys.argv[1:] or [name for name in benches if name != "system"]
     if unknown := set(chosen) - set(benches):
         sys.exit(f"bench: no such bench: {', '.join(sorted(unknown))}\nbench: there are {', '.join(benches)}")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
@@ -35,6 +36,12 @@ def _throughput() -> None:
     import throughput
 
     report("Throughput", throughput.run())
+
+
+def _system() -> None:
+    import system
+
+    report("Recovery in a booted machine (bookworm, systemd 252)", system.lines())
 
 
 if __name__ == "__main__":
