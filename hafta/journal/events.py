@@ -143,10 +143,8 @@ class StoreTrouble(Event):
 
     def message(self) -> str:
         """Say what is wrong with which file, and what is done about it."""
-        return (
-            f"Store {self.path} of sequence {self.sequence}, instance {self.instance}: {show_reason(self.reason)};"
-            f" {self.action}"
-        )
+        instance = f", instance {self.instance}" if self.instance else ""
+        return f"Store {self.path} of sequence {self.sequence}{instance}: {show_reason(self.reason)}; {self.action}"
 
 
 class Panicked(Event):

@@ -50,6 +50,10 @@ SENTENCES = [
         "Store /var/lib/x of sequence orders, instance main: disk full; the sequence fails",
     ),
     (
+        events.StoreTrouble("orders", "", "/var/lib/x", "disk full", "the sequence fails"),
+        "Store /var/lib/x of sequence orders: disk full; the sequence fails",
+    ),
+    (
         events.Panicked("reader", "get_work", "invalid checkpoint 9"),
         "Panic in node get_work of sequence reader: invalid checkpoint 9",
     ),
