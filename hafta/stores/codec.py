@@ -81,7 +81,11 @@ def frame(position: Position) -> bytes:
 
 def body(checkpoint: int, state: Mapping[str, Any], room: int) -> bytes:
     """Return the body of a checkpoint. Raises StoreError: "value" or "too-large", naming the key."""
-    text = _pack_int(checkpoint)
+    try:
+        text = _pack_int(checkpoint)
+    except struct.error as error:
+        hint = "a checkpoint is a small integer; what is large is state"
+        raise StoreError(f"checkpoint {checkpoint} does not fit into 64 bits", hint, kind="value") from error
     for key, value in state.items():
         kind = type(value)
         name = _keys.get(key) or _key(key)

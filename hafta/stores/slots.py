@@ -77,6 +77,11 @@ class FileClaim:
     ) -> None:
         self.close()
 
+    @property
+    def path(self) -> str:
+        """Where the record is, for messages."""
+        return self._path
+
     def enter(self, frame: bytes) -> None:
         """Take the frame for the records that follow."""
         if len(frame) > self.capacity:
