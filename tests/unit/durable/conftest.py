@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from durable_support import Lives, make_store  # noqa: E402 - it stands beside this
+from durable_support import Lives, make_store
 
 
 @pytest.fixture(params=["memory", "file"])

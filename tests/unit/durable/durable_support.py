@@ -33,9 +33,9 @@ class Lives:
         """The store as the process of now has it."""
         return FileStore(self._store.directory) if isinstance(self._store, FileStore) else self._store
 
-    def run(self, sequence, data=None, **durable):
+    def run(self, sequence, data=None, *, runtime=None, **durable):
         """Run one process to its end."""
-        self.runtime = runtime = FakeRuntime()
+        self.runtime = runtime = runtime or FakeRuntime()
         durable = {"store": self.store, **durable}
         if self.asynchronous:
             return runtime.run_async(sequence.call_async(data, runtime=runtime, **durable))
@@ -51,15 +51,7 @@ class Lives:
 
     def run_until_it_sleeps(self, sequence, **durable):
         """Run a process that dies when it first sleeps."""
-        self.runtime = runtime = SleeplessRuntime()
-        try:
-            if self.asynchronous:
-                runtime.run_async(sequence.call_async(runtime=runtime, store=self.store, **durable))
-            else:
-                sequence.call(runtime=runtime, store=self.store, **durable)
-        except Died:
-            return
-        raise AssertionError("it did not sleep")
+        self.die(sequence, runtime=SleeplessRuntime(), **durable)
 
     def record(self, name):
         """What is on record: the levels, innermost last; none if there is nothing to resume."""

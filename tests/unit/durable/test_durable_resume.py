@@ -362,7 +362,7 @@ def test_five_deaths_while_taking_up_unwind_the_interrupted_node_without(lives):
 def test_what_cannot_be_taken_up_at_all_ends_the_sequence(lives):
     program = Program(lives, "open", "lock", "work", durable=("lock",))
     program.say("open", None, *["die"] * 50).say("work", "die")
-    for deaths in range(50):
+    for deaths in range(50):  # noqa: B007 - asked for below
         try:
             result = lives.run(program.sequence)
         except Died:

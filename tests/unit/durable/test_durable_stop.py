@@ -30,12 +30,8 @@ def stop(lives, sequence):
 
 def stop_asleep(lives, sequence):
     """Run a process that is stopped when it first sleeps."""
-    runtime = Slow()
     with pytest.raises(KeyboardInterrupt):
-        if lives.asynchronous:
-            runtime.run_async(sequence.call_async(runtime=runtime, store=lives.store))
-        else:
-            sequence.call(runtime=runtime, store=lives.store)
+        lives.run(sequence, runtime=Slow())
 
 
 def delayed(kind, verdict=None):
