@@ -24,7 +24,7 @@ HEAD_START = 1.0  # seconds for a reader that cannot be seen at its opening of t
 
 
 class Pair(NamedTuple):
-    """Two command lines, in which PIPE, COUNT and RATE stand for themselves, and how many records make a long run."""
+    """Two command lines, with PIPE, COUNT, RATE and STATE to be put in, and how many records make a long run."""
 
     name: str
     writer: list[str]
@@ -57,6 +57,7 @@ def python_pairs() -> list[Pair]:
     client = [sys.executable, "-m", "hafta.client", "--pipe", "PIPE", "--once", "--reads", "COUNT"]
     return [
         Pair("hafta-server | hafta-client", server(), client, 8_000_000, reader_counts=False),
+        Pair("the same, with checkpoints", server(), [*client, "--state", "STATE"], 8_000_000, reader_counts=False),
         Pair("plain Python", [*plain, "write", "PIPE", "COUNT", "RATE"], [*plain, "read", "PIPE"], 200_000),
     ]
 
@@ -97,7 +98,7 @@ def seconds(pair: Pair, count: int, place: str) -> float:
     pipe = f"{place}/pipe"
     if not os.path.exists(pipe):
         os.mkfifo(pipe, 0o600)
-    words = {"PIPE": pipe, "COUNT": str(count), "RATE": str(pair.rate)}
+    words = {"PIPE": pipe, "COUNT": str(count), "RATE": str(pair.rate), "STATE": place}
     reader_words, writer_words = ([words.get(word, word) for word in end] for end in (pair.reader, pair.writer))
     with subprocess.Popen(reader_words, stdout=subprocess.PIPE, text=True) as reader:
         try:
@@ -139,7 +140,7 @@ def check(pair: Pair, count: int, statuses: tuple[int, int], output: str) -> Non
         raise RuntimeError(f"{pair.name}: exit statuses {statuses}")
     if pair.reader_counts:
         right, wrong = (int(word) for word in output.split())
-        if right + wrong // 2 != count or bool(wrong) != bool(pair.rate and count > 1):
+        if right + wrong // 2 != count or (count > 1 and bool(wrong) != bool(pair.rate)):
             raise RuntimeError(f"{pair.name}: {right} good and {wrong} bad records read of {count}")
 
 
