@@ -1,4 +1,4 @@
-"""The packaged client's checkpoints: what it counted outlives SIGKILL and a reboot, and `hafta checkpoints` shows it."""
+"""The checkpoints of the packaged client: its counts outlive SIGKILL and a reboot; `hafta checkpoints` shows them."""
 
 import json
 
