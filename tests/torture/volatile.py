@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import tempfile
 import time
 import zlib
 from contextlib import contextmanager
@@ -136,12 +137,18 @@ def apply(disk: bytearray, writes: list[tuple[int, bytes]]) -> None:
 @contextmanager
 def mounted(state: bytes, directory: str) -> Iterator[str]:
     """Boot after the cut: ext4 recovers its journal."""
-    image, point = f"{directory}/state", f"{directory}/after"
+    point = f"{directory}/after"
     os.makedirs(point, exist_ok=True)
-    with open(image, "wb") as file:
+    fd, image = tempfile.mkstemp(
+        dir=directory
+    )  # a new file: a container that starts meanwhile keeps our mounts a while
+    with open(fd, "wb") as file:
         file.write(state)
-    mount_image(image, point)
     try:
-        yield point
+        mount_image(image, point)
+        try:
+            yield point
+        finally:
+            unmount(point)
     finally:
-        unmount(point)
+        os.unlink(image)
