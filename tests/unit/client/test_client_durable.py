@@ -124,6 +124,7 @@ def test_one_that_was_killed_while_it_waited_for_a_server_opens_the_pipe_at_once
         fd = writer(pipe)
         os.write(fd, GOOD)
         assert child.process.stdout.readline() == "1 successful read(s)\n", "not that the server died"
+        assert child.stop()[0] == 0
         os.close(fd)
 
 
