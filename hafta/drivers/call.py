@@ -71,26 +71,32 @@ class Call:
                 self._nest(self._outer)
             if conductor.machine.phase is Phase.IDLE:
                 conductor.machine.start(self._start)
+            self._token = world.enter(self.runtime)
+            self.runtime.describers.append(conductor.describe)
         except BaseException as error:
             self._leave(error)
             raise
-        self._token = world.enter(self.runtime)
-        self.runtime.describers.append(conductor.describe)
         return conductor
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the runtime, and the record as the next call should find it."""
-        self.runtime.describers.remove(self.conductor.describe)
-        world.leave(self._token)
-        self._leave(error)
+        try:
+            self.runtime.describers.remove(self.conductor.describe)
+            world.leave(self._token)
+        finally:
+            self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
         ledger = self.conductor.ledger
         try:
             if ledger is not None:
                 ledger.leave(error)
+        except BaseException as late:
+            assert ledger is not None
+            ledger.leave(late)  # a stop that comes just now is one
+            raise
         finally:
             if self._claim is not None:
                 self._claim.close()

@@ -168,17 +168,13 @@ class Ledger:
         self.pending = ()
 
     def leave(self, error: BaseException | None) -> None:
-        """Leave the record as the next call should find it."""
-        chain = self.book.chain
-        try:
-            if self not in chain or self._machine.phase is Phase.IDLE:
-                return
+        """Leave the record as the next call should find it. May be called again when it was cut off itself."""
+        if self in self.book.chain and self._machine.phase is not Phase.IDLE:
             if error is None and not self.keep:
-                self._end_surely()
+                self._end()
             elif error is None or _asked_to_stop(error):
                 self._stop()
-        finally:
-            self.drop()
+        self.drop()
 
     def drop(self) -> None:
         """Be part of the book no more, nor those that ran inside of this."""
@@ -186,15 +182,6 @@ class Ledger:
         if self in chain:
             del chain[chain.index(self) :]
             self.book.in_force = None
-
-    def _end_surely(self) -> None:
-        """Record the end, also if somebody asks the process to stop just then."""
-        try:
-            self._end()
-        except BaseException as error:
-            if _asked_to_stop(error):
-                self._end()
-            raise
 
     def _end(self) -> None:
         """Record that this sequence has ended: nothing to resume, or the outer node goes on."""
