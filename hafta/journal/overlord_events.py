@@ -100,7 +100,8 @@ class UnitRestarting(Event):
 
     def message(self) -> str:
         """Say when, and which restart it is."""
-        return f"Unit {self.unit} restarts in {show_duration(self.delay_usec)}, restart {self.attempt}"
+        when = f"in {show_duration(self.delay_usec)}" if self.delay_usec else "at once"
+        return f"Unit {self.unit} restarts {when}, restart {self.attempt}"
 
 
 class UnitHung(Event):

@@ -97,7 +97,7 @@ SENTENCES = [
     ),
     (
         overlord_events.UnitRestarting("a.service", 3, 0),
-        "Unit a.service restarts in 0 us, restart 3",
+        "Unit a.service restarts at once, restart 3",
     ),
     (
         overlord_events.UnitHung("a.service", 12, 10_000_000),
