@@ -26,13 +26,14 @@ if TYPE_CHECKING:
         Verdict,
         proceed,
     )
-    from hafta.errors import HaftaError, IllegalMove, NodeTimeout, ServiceError, UsageError
+    from hafta.errors import HaftaError, IllegalMove, NodeTimeout, Orphaned, ServiceError, StoreError, UsageError
     from hafta.result import Result, SequenceFailed
     from hafta.sequence import Function, Sequence
 
     INTERRUPTED = Kind.INTERRUPTED
     NORMAL_FAIL = Kind.NORMAL_FAIL
     NORMAL_SUCCESS = Kind.NORMAL_SUCCESS
+    ORPHANED = Kind.ORPHANED
     ROLLBACK_FAIL = Kind.ROLLBACK_FAIL
     ROLLBACK_SUCCESS = Kind.ROLLBACK_SUCCESS
     NORMAL = Function.NORMAL
@@ -49,6 +50,7 @@ __all__ = [
     "NORMAL",
     "NORMAL_FAIL",
     "NORMAL_SUCCESS",
+    "ORPHANED",
     "PANIC",
     "POLICY",
     "ROLLBACK",
@@ -65,12 +67,14 @@ __all__ = [
     "Kind",
     "Node",
     "NodeTimeout",
+    "Orphaned",
     "PolicyEvent",
     "Result",
     "Run",
     "Sequence",
     "SequenceFailed",
     "ServiceError",
+    "StoreError",
     "UsageError",
     "Verdict",
     "__version__",
@@ -89,12 +93,14 @@ _HOMES = {
         "EXIT", "FAIL_SEQUENCE", "PANIC", "ROLL_BACK_CURRENT", "ROLL_BACK_PREVIOUS",
         "Failure", "Kind", "PolicyEvent", "Verdict", "proceed",
     ),
-    "hafta.errors": ("HaftaError", "IllegalMove", "NodeTimeout", "ServiceError", "UsageError"),
+    "hafta.errors": (
+        "HaftaError", "IllegalMove", "NodeTimeout", "Orphaned", "ServiceError", "StoreError", "UsageError",
+    ),
     "hafta.result": ("Result", "SequenceFailed"),
     "hafta.sequence": ("Function", "Sequence"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_KINDS = ("INTERRUPTED", "NORMAL_FAIL", "NORMAL_SUCCESS", "ROLLBACK_FAIL", "ROLLBACK_SUCCESS")
+_KINDS = ("INTERRUPTED", "NORMAL_FAIL", "NORMAL_SUCCESS", "ORPHANED", "ROLLBACK_FAIL", "ROLLBACK_SUCCESS")
 _FUNCTIONS = ("NORMAL", "POLICY", "ROLLBACK")
 
 
