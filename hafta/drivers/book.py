@@ -84,7 +84,9 @@ class Book:
                 self._tell("the store works again", "what is recorded now is current")
 
     def end(self) -> None:
-        """Record that there is nothing to resume."""
+        """Record that there is nothing to resume. Raises StoreError, also one that the program has swallowed."""
+        if self.fatal is not None:
+            raise self.fatal
         self.in_force = None
         try:
             self.claim.clear(self.power)

@@ -1,0 +1,381 @@
+"""What happens when the store fails: docs/durable.md, section 5; and state that cannot be recorded."""
+
+import errno
+import os
+import re
+import resource
+import signal
+
+import pytest
+from durable_support import Lives, Program, at
+
+import hafta
+from hafta.errors import StoreError
+from hafta.stores import FileStore, MemoryStore
+
+FULL = StoreError("/somewhere: no space is left", "free some", kind="full")
+
+
+class Flaky:
+    """A store whose writes fail while `broken`; and whose claims do while `closed`."""
+
+    def __init__(self, store, error=FULL):
+        self.store, self.error = store, error
+        self.broken, self.closed, self.failed = False, False, 0
+
+    def claim(self, *args, **options):
+        if self.closed:
+            raise self.error
+        return FlakyClaim(self.store.claim(*args, **options), self)
+
+    def peek(self, *args):
+        return self.store.peek(*args)
+
+
+class FlakyClaim:
+    def __init__(self, claim, store):
+        self.claim, self.store = claim, store
+        self.last, self.capacity, self.incidents = claim.last, claim.capacity, claim.incidents
+        self.path = "/somewhere"
+
+    def enter(self, frame):
+        self.claim.enter(frame)
+
+    def write(self, body, sync=False):
+        if self.store.broken:
+            self.store.failed += 1
+            raise self.store.error
+        self.claim.write(body, sync)
+
+    def clear(self, sync=False):
+        self.enter(b"")
+        self.write(b"", sync)
+
+    def close(self):
+        self.claim.close()
+
+
+@pytest.fixture
+def flaky(lives):
+    return Flaky(lives.store)
+
+
+def breaking(flaky, *, mend=False):
+    """An action: from here on (or: no more) the store fails."""
+
+    def act(run):
+        flaky.broken = not mend
+
+    return act
+
+
+def test_by_default_the_call_raises_and_what_was_acknowledged_stands(lives, flaky):
+    program = Program(lives, "work")
+    program.say("work", lambda run: (run.checkpoint(1, n=1), breaking(flaky)(run), run.checkpoint(2, n=2))[0])
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, store=flaky)
+    assert caught.value is FULL
+    assert (lives.record("steps")[0].checkpoint, lives.record("steps")[0].state) == (1, {"n": 1})
+    assert lives.said == [("work", 0)]
+    assert lives.run(program.sequence)
+    assert lives.said[1] == ("undo work", 1, {"n": 1})
+
+
+@pytest.mark.parametrize("how", ["return", "fail", "raise"])
+def test_a_store_error_that_a_node_swallows_is_raised_all_the_same(lives, flaky, how):
+    def work(run):
+        flaky.broken = True
+        try:
+            run.checkpoint(1)
+        except StoreError as error:
+            flaky.broken = False
+            if how == "raise":
+                raise ValueError("something else") from error
+            return run.fail("something else") if how == "fail" else hafta.EXIT
+
+    program = Program(lives, "work").say("work", work)
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, store=flaky)
+    assert caught.value is FULL
+    assert lives.said == [("work", 0)]
+
+
+@pytest.mark.parametrize("when", ["transition", "rollback", "end"])
+def test_a_write_that_fails_anywhere_raises(lives, flaky, when):
+    program = Program(lives, "first", "second").say("first", breaking(flaky) if when == "transition" else None)
+    program.say("second", lambda run: breaking(flaky)(run) or (run.fail("no") if when == "rollback" else None))
+    with pytest.raises(StoreError):
+        lives.run(program.sequence, store=flaky)
+    assert len(lives.said) == (1 if when == "transition" else 2)
+    flaky.broken = False
+    assert lives.run(program.sequence, store=flaky)
+
+
+def test_go_on_reports_the_trouble_once_until_it_works_again(lives, flaky):
+    program = Program(lives, "first", "second", "third")
+    program.say("first", lambda run: (breaking(flaky)(run), run.checkpoint(1), run.checkpoint(2))[0])
+    program.say("second", lambda run: (run.checkpoint(3), breaking(flaky, mend=True)(run), run.checkpoint(4))[0])
+    assert lives.run(program.sequence, store=flaky, on_store_error="go on")
+    assert flaky.failed == 5
+    assert [(event.reason, event.action, event.path) for event in lives.events("store-trouble")] == [
+        (
+            "/somewhere: no space is left",
+            "the sequence goes on without; a crash resumes at an older record",
+            "/somewhere",
+        ),
+        ("the store works again", "what is recorded now is current", "/somewhere"),
+    ]
+    assert lives.record("steps") == ()
+
+
+def test_while_it_lasts_a_crash_resumes_at_the_last_record_that_was_written(lives, flaky):
+    program = Program(lives, "first", "second").say("first", at(1))
+    program.say("second", lambda run: (run.checkpoint(2, n=2), breaking(flaky)(run), at(3, "die", n=3)(run))[0])
+    lives.die(program.sequence, store=flaky, on_store_error="go on")
+    lives.said.clear()
+    assert lives.run(program.sequence)
+    assert lives.said[:2] == [("first", 0), ("undo second", 2, {"n": 2})]
+
+
+def test_a_function_is_given_the_error_and_decides(lives, flaky):
+    program = Program(lives, "work").say("work", lambda run: (breaking(flaky)(run), run.checkpoint(1))[0])
+    asked = []
+
+    def twice(error):
+        asked.append(error)
+        return len(asked) <= 1
+
+    with pytest.raises(StoreError):
+        lives.run(program.sequence, store=flaky, on_store_error=twice)
+    assert asked == [FULL, FULL]
+
+
+def test_a_record_that_cannot_be_claimed_fails_the_call(lives, flaky):
+    flaky.closed = True
+    program = Program(lives, "work")
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, store=flaky)
+    assert caught.value is FULL
+    assert lives.said == []
+
+
+def test_go_on_goes_on_without_a_record_from_the_beginning(lives, flaky):
+    flaky.closed = True
+    program = Program(lives, "work").say("work", at(1, n=1))
+    assert lives.run(program.sequence, store=flaky, on_store_error="go on")
+    (event,) = lives.events("store-trouble")
+    assert (event.reason, event.action) == (
+        "/somewhere: no space is left", "the sequence goes on without, from its beginning",
+    )  # fmt: skip
+    assert lives.said == [("work", 0)]
+
+
+def test_nobody_goes_on_past_another_holder(lives):
+    program = Program(lives, "work")
+    with lives.store.claim("steps"), pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, on_store_error="go on")
+    assert caught.value.kind == "held"
+    assert lives.said == []
+
+
+def test_a_record_that_cannot_be_understood_is_refused_or_left_alone(lives):
+    with lives.store.claim("steps") as claim:
+        claim.enter(b"something")
+        claim.write(b"else")
+    program = Program(lives, "work")
+    with pytest.raises(StoreError, match="cannot be understood") as caught:
+        lives.run(program.sequence)
+    assert caught.value.kind == "damaged"
+    assert lives.run(program.sequence, on_store_error="go on")
+    assert lives.store.peek("steps").saved.frame == b"something"
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"handle": object()}, "handle: a object cannot be recorded"),
+        ({"deep": {"inside": {1, 2}}}, "deep.inside: a set cannot be recorded"),
+        ({"many": {1: 2}}, "1: a key is a str"),
+    ],
+)
+def test_state_that_cannot_be_recorded_names_the_key_and_is_no_failure_of_the_node(lives, state, message):
+    program = Program(lives, "work").say("work", at(1, **state))
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, on_store_error="go on")
+    assert (caught.value.kind, caught.value.message) == ("value", message)
+    assert lives.said == [("work", 0)]
+
+
+def test_state_that_is_too_large_names_the_largest_key(lives):
+    program = Program(lives, "work").say("work", at(1, small=1, contents="x" * 5000))
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, on_store_error="go on")
+    assert caught.value.kind == "too-large"
+    assert "the largest is 'contents' with 5005" in caught.value.message
+
+
+def test_states_that_are_too_large_together_name_the_largest_of_all_nodes(lives):
+    program = (
+        Program(lives, "first", "second").say("first", at(1, path="x" * 3000, n=1)).say("second", at(2, name="y" * 500))
+    )
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, on_store_error="go on")
+    assert caught.value.kind == "too-large"
+    nodes = [f"node{n}" for n in range(20)]
+    program = Program(lives, *nodes, name="many")
+    for node in nodes:
+        program.say(node, at(1, path=node * 60))
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence)
+    assert caught.value.kind == "too-large"
+    assert "the largest state is 'path' of node node" in caught.value.message
+    assert "record less" in caught.value.hint
+
+
+def test_a_kept_value_that_cannot_be_recorded_is_named_as_the_caller_knows_it(lives):
+    program = Program(lives, "work")
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, keep={"records": "x" * 5000})
+    assert "the largest is 'records' with" in caught.value.message
+
+
+def test_a_checkpoint_beyond_64_bits_is_a_mistake(lives):
+    program = Program(lives, "work").say("work", at(2**70))
+    with pytest.raises(StoreError, match=f"checkpoint {2**70} does not fit into 64 bits") as caught:
+        lives.run(program.sequence)
+    assert caught.value.kind == "value"
+
+
+def test_every_value_that_can_be_recorded_comes_back(lives):
+    state = {
+        "none": None, "yes": True, "no": False, "int": -5, "large": 2**100, "float": 0.1, "text": "ä\0\ud800",
+        "bytes": bytes(range(256)), "list": [1, [2, "x"]], "dict": {"a": {"b": [None]}}, "": 1,
+    }  # fmt: skip
+    program = Program(lives, "work").say("work", at(1, "die", **state))
+    lives.die(program.sequence)
+    assert lives.run(program.sequence)
+    assert lives.said[1] == ("undo work", 1, state)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"level": "disk"}, 'the level of a durable call is "process" or "power", not \'disk\''),
+        ({"on_store_error": "ignore"}, 'on_store_error is "fail", "go on" or a function, not \'ignore\''),
+    ],
+)
+def test_a_setting_that_is_none_is_a_mistake(lives, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        lives.run(Program(lives, "work").sequence, **given)
+
+
+def test_what_the_store_mended_is_reported(tmp_path):
+    lives = Lives(FileStore(str(tmp_path)), asynchronous=False)
+    program = Program(lives, "work").say("work", at(1, "die"))
+    lives.die(program.sequence)
+    path = tmp_path / "hafta-steps.checkpoint"
+    data = bytearray(path.read_bytes())
+    newest = lives.store.peek("steps").saved.number % 3
+    for slot in range(3):
+        if slot != (newest + 2) % 3:
+            data[4096 * (slot + 1) + 60] ^= 1
+            break
+    path.write_bytes(bytes(data))
+    assert lives.run(program.sequence)
+    (event,) = lives.events("store-trouble")
+    assert event.path == str(path)
+    assert "damaged" in event.reason
+    assert event.action == "it went on"
+
+
+def in_child(work):
+    """Run this in a process of its own: what it returns, as text."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writing, str(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading) as pipe:
+        told = pipe.read()
+    os.waitpid(pid, 0)
+    return told
+
+
+def test_a_disk_that_is_really_full_fails_the_call_or_is_gone_on_from(tmp_path):
+    """RLIMIT_FSIZE stands for the disk: the file cannot be made as large as it has to be."""
+
+    def work():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        lives = Lives(FileStore(str(tmp_path / "full")), asynchronous=False)
+        program = Program(lives, "work")
+        try:
+            lives.run(program.sequence)
+        except StoreError as error:
+            kind, number = error.kind, error.__cause__.errno
+        result = lives.run(program.sequence, on_store_error="go on")
+        return kind, number == errno.EFBIG, bool(result), len(lives.events("store-trouble"))
+
+    assert in_child(work) == "('system', True, True, 1)"
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_a_record_to_resume(tmp_path):
+    """Writes beyond the limit fail as on a full disk; the record before still stands."""
+    lives = Lives(FileStore(str(tmp_path)), asynchronous=False)
+    program = Program(lives, "work")
+
+    def fill(run):
+        run.checkpoint(1, n=1)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        run.checkpoint(2, n=2)
+
+    def work():
+        program.say("work", fill)
+        try:
+            lives.run(program.sequence)
+        except StoreError as error:
+            return error.kind
+        return "nothing raised"
+
+    assert in_child(work) == "system"
+    assert (lives.record("steps")[0].checkpoint, lives.record("steps")[0].state) == (1, {"n": 1})
+    assert lives.run(program.sequence)
+    assert lives.said == [("undo work", 1, {"n": 1}), ("work", 1)]
+
+
+def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
+    (tmp_path / "open").mkdir()
+    os.chmod(tmp_path / "open", 0o777)
+    lives = Lives(FileStore(str(tmp_path / "open")), asynchronous=False)
+    with pytest.raises(StoreError) as caught:
+        lives.run(Program(lives, "work").sequence)
+    assert caught.value.kind == "shared"
+
+
+def test_a_child_that_was_forked_in_the_middle_cannot_write_its_parents_record(lives):
+    def fork(run):
+        def child():
+            try:
+                run.checkpoint(2)
+            except StoreError as error:
+                return error.kind
+            return "written"
+
+        lives.said.append(in_child(child))
+        run.checkpoint(3, parent=True)
+
+    program = Program(lives, "work").say("work", fork, at(4))
+    assert lives.run(program.sequence)
+    assert lives.said == [("work", 0), "forked"]
+
+
+def test_memory_has_no_path_to_tell(lives):
+    lives = Lives(MemoryStore(), asynchronous=lives.asynchronous)
+    flaky = Flaky(lives.store)
+    flaky.closed = True
+    lives.run(Program(lives, "work").sequence, store=flaky, on_store_error="go on")
+    assert lives.events("store-trouble")[0].path == "of the memory"
