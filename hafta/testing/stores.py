@@ -257,7 +257,7 @@ def in_child(ask: Callable[[], Any]) -> bool:
         try:  # pragma: no cover
             ask()
             status = 0
-        finally:
+        finally:  # pragma: no cover
             os._exit(status)  # it must not go on as a second test run
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

@@ -125,6 +125,13 @@ def test_a_value_that_cannot_be_recorded_is_named_with_its_type():
         codec.body(0, {"job": {1: 2}}, ROOM)
 
 
+def test_a_checkpoint_beyond_64_bits_is_a_clear_error():
+    with pytest.raises(StoreError, match="checkpoint 9223372036854775808 does not fit into 64 bits") as caught:
+        codec.body(1 << 63, {}, ROOM)
+    assert caught.value.kind == "value"
+    assert "small integer" in caught.value.hint
+
+
 def test_endless_nesting_is_an_error():
     endless: list = []
     endless.append(endless)

@@ -291,6 +291,10 @@ def test_closing_from_another_thread_waits_for_the_write(claim, store, slow):
         claim.write(b"second")
 
 
+def test_a_claim_tells_where_its_record_is(claim, store):
+    assert claim.path == f"{store.directory}/hafta-s.checkpoint"
+
+
 def test_what_is_no_bytes_is_a_type_error_and_harms_nothing(claim, store):
     with pytest.raises(TypeError):
         claim.write(7)
