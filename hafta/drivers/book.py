@@ -121,16 +121,16 @@ class Book:
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
         try:
             frame = codec.frame(Position(levels, time.time(), now, self._boot, self._pid))
-            self._room = self.claim.capacity - len(frame)
-            if self._room < 0:
+            if len(frame) > self.claim.capacity:
                 raise _too_large(levels, len(frame), self.claim.capacity)
             self.claim.enter(frame)
+            self._room = self.claim.capacity - len(frame)
         except StoreError as error:
             self._trouble(error)
 
     def _trouble(self, error: StoreError) -> None:
         if error.kind in MISTAKES or not self._go_on(error):
-            self.fatal = error = _readable(error)
+            self.fatal = error = _readable(error, self.claim.capacity - self._room)
             raise error
         if not self._in_trouble:
             self._in_trouble = True
@@ -161,9 +161,11 @@ def _told(incident: Incident) -> str:
     return f"{incident.kind}: {incident.text}"
 
 
-def _readable(error: StoreError) -> StoreError:
-    """Return the error with the names of kept values as the caller knows them."""
+def _readable(error: StoreError, taken: int) -> StoreError:
+    """Return the error with the names of kept values as the caller knows them, and with what else takes room."""
     message = error.message.replace(KEPT, "").replace("\\x00", "")
+    if error.kind == "too-large" and taken > 0:
+        message += f"; the position and the states of visited nodes take {taken}"
     return error if message == error.message else StoreError(message, error.hint, kind=error.kind)
 
 
@@ -180,7 +182,7 @@ def _too_large(levels: tuple[Level, ...], size: int, room: int) -> StoreError:
     told = f"the largest state is {largest} with {sizes[largest]}" if largest else "there is no state"
     hint = "record less (a path rather than contents), or make the store with a larger slot_size"
     return StoreError(
-        f"the position and the states of all visited nodes need {size} bytes, and there is room for {room}; {told}",
+        f"the states of all visited nodes need {size} bytes together, and there is room for {room}; {told}",
         hint,
         kind="too-large",
     )

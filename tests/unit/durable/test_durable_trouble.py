@@ -102,8 +102,11 @@ def test_a_store_error_that_a_node_swallows_is_raised_all_the_same(lives, flaky,
 
 @pytest.mark.parametrize("when", ["transition", "rollback", "end"])
 def test_a_write_that_fails_anywhere_raises(lives, flaky, when):
-    program = Program(lives, "first", "second").say("first", breaking(flaky) if when == "transition" else None)
-    program.say("second", lambda run: breaking(flaky)(run) or (run.fail("no") if when == "rollback" else None))
+    program = Program(lives, "first", "second")
+    if when == "transition":
+        program.say("first", breaking(flaky))
+    else:
+        program.say("second", lambda run: breaking(flaky)(run) or (run.fail("no") if when == "rollback" else None))
     with pytest.raises(StoreError):
         lives.run(program.sequence, store=flaky)
     assert len(lives.said) == (1 if when == "transition" else 2)
@@ -214,13 +217,7 @@ def test_state_that_is_too_large_names_the_largest_key(lives):
     assert "the largest is 'contents' with 5005" in caught.value.message
 
 
-def test_states_that_are_too_large_together_name_the_largest_of_all_nodes(lives):
-    program = (
-        Program(lives, "first", "second").say("first", at(1, path="x" * 3000, n=1)).say("second", at(2, name="y" * 500))
-    )
-    with pytest.raises(StoreError) as caught:
-        lives.run(program.sequence, on_store_error="go on")
-    assert caught.value.kind == "too-large"
+def test_a_state_for_which_visited_nodes_leave_no_room_says_so(lives):
     nodes = [f"node{n}" for n in range(20)]
     program = Program(lives, *nodes, name="many")
     for node in nodes:
@@ -228,7 +225,22 @@ def test_states_that_are_too_large_together_name_the_largest_of_all_nodes(lives)
     with pytest.raises(StoreError) as caught:
         lives.run(program.sequence)
     assert caught.value.kind == "too-large"
-    assert "the largest state is 'path' of node node" in caught.value.message
+    assert "the largest is 'path' with" in caught.value.message
+    assert "the position and the states of visited nodes take" in caught.value.message
+    assert "record less" in caught.value.hint
+
+
+def test_states_that_are_too_large_together_name_the_largest_of_all_nodes(lives):
+    """The largest state that fits while its node runs does not fit beside the name of its node, once that is left."""
+    for size in range(4000, 3000, -5):
+        program = Program(lives, "first", "second", name="s").say("first", at(1, n=1, path="x" * size))
+        with pytest.raises(StoreError) as caught:
+            lives.run(program.sequence, on_store_error="go on")
+        assert caught.value.kind == "too-large"
+        lives.store.discard("s")
+        if "all visited nodes" in caught.value.message:
+            break
+    assert f"the largest state is 'path' of node first with {size + 5}" in caught.value.message
     assert "record less" in caught.value.hint
 
 
