@@ -8,7 +8,8 @@ PYTEST := $(IN)/python -m pytest
 export HYPOTHESIS_STORAGE_DIRECTORY ?= $(VENV)/hypothesis
 
 # What the tests need of Debian; packages and machines say themselves what they need (packaging/need).
-NEEDED := python3-venv python3-click python3-sdnotify python3-systemd gcc libc6-dev systemd strace e2fsprogs graphviz
+NEEDED := python3-venv python3-click python3-sdnotify python3-systemd gcc libc6-dev systemd strace e2fsprogs graphviz \
+          user-mode-linux python3-fusepy
 
 .PHONY: help run test lint types unit packages system torture torture-power bench bench-peers bench-system deb rpm clean
 
@@ -43,6 +44,9 @@ system: $(VENV)/.stamp ## boot machines with a real systemd and test the package
 
 torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for hours
 	$(PYTEST) -n 2 tests/torture
+
+torture-power: $(VENV)/.stamp ## the part of it that cuts the power of machines and disks
+	$(PYTEST) -n 2 tests/torture/test_torture_power.py tests/torture/test_torture_cache.py
 
 bench: ## every figure as a ratio against a named floor, in one run
 	@$(PYTHON) tests/bench $(BENCH)
