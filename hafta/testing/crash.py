@@ -12,7 +12,8 @@
 
 A story begins with an empty store and ends when a process has come to the end of the call. In the first story the first
 process is ended at its first cut point (hafta.testing.cuts), in the second story at its second one, and so on until a
-process comes to its end without. With `crashes=2` the process that resumes is ended as well, at each of its cut points:
+process comes to its end without. (Where the end had been recorded already, the next process begins the call anew, as a
+service would.) With `crashes=2` the process that resumes is ended as well, at each of its cut points:
 all pairs. With `times=5` each process that comes to the same point again is ended there, five in all: a crash loop.
 
 Within this process (`kill=False`) a crash is an exception that nothing but `finally` and `except BaseException` notice,
@@ -173,7 +174,7 @@ class _Story:
     def _here(self, number: int | None, same: str | None) -> tuple[list[Point], Point | None, Result | None]:
         cutter = Cutter(number, same, die=_raise)
         runtime = CutRuntime(cutter, lambda: self._test.always(self._world))
-        store = CutStore(self._store, cutter, runtime)
+        store = CutStore(self._store, cutter)
         result = None
         try:
             result = self._call(runtime, store)
@@ -195,7 +196,7 @@ class _Story:
 
             cutter = Cutter(number, same, die=die)
             runtime = CutRuntime(cutter, lambda: self._test.always(self._world))
-            return cutter.points, self._call(runtime, CutStore(self._store, cutter, runtime))
+            return cutter.points, self._call(runtime, CutStore(self._store, cutter))
 
         return child.run(work)
 

@@ -8,7 +8,9 @@ the middle of what a node does, with that.
 from __future__ import annotations
 
 import re
+import sys
 
+from hafta.drivers.run import Run
 from hafta.errors import StoreError
 from hafta.record import Record
 from hafta.stores import codec
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from hafta.drivers.probe import Step
     from hafta.stores.protocol import Claim, Incident, Saved, Snapshot, Store
+
+
+_CHECKPOINT = Run.checkpoint.__code__
 
 
 class Died(BaseException):
@@ -70,7 +75,6 @@ class CutRuntime(FakeRuntime):
         super().__init__()
         self._cutter = cutter
         self._always = always
-        self.recorded = False  # just now: the progress that a checkpoint makes is no cut point of its own
 
     def step(self, step: Step) -> None:
         """Record a policy event, and look whether all is well."""
@@ -99,24 +103,22 @@ class CutRuntime(FakeRuntime):
 
     def progress(self) -> None:
         """Count what would have fed the watchdog."""
-        if not self.recorded:
+        if sys._getframe(1).f_code is not _CHECKPOINT:  # noqa: SLF001 - a record is a cut point already
             self._cutter.point("at its progress")
-        self.recorded = False
         super().progress()
 
 
 class CutStore:
     """A store whose every write is two cut points."""
 
-    def __init__(self, store: Store, cutter: Cutter, runtime: CutRuntime) -> None:
+    def __init__(self, store: Store, cutter: Cutter) -> None:
         self.store = store
         self.claims: list[CutClaim] = []
         self._cutter = cutter
-        self._runtime = runtime
 
     def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> CutClaim:
         """Claim a record."""
-        claim = CutClaim(self.store.claim(sequence, instance, durable=durable), self._cutter, self._runtime)
+        claim = CutClaim(self.store.claim(sequence, instance, durable=durable), self._cutter)
         claim.names = sequence, instance
         self.claims.append(claim)
         return claim
@@ -146,14 +148,13 @@ class CutClaim:
 
     names: tuple[str, str]
 
-    def __init__(self, claim: Claim, cutter: Cutter, runtime: CutRuntime) -> None:
+    def __init__(self, claim: Claim, cutter: Cutter) -> None:
         self.claim = claim
         self.last: Saved | None = claim.last
         self.capacity = claim.capacity
         self.synced = (claim.last.frame, claim.last.body) if claim.last else (b"", b"")
         self._frame = b""
         self._cutter = cutter
-        self._runtime = runtime
 
     @property
     def incidents(self) -> list[Incident]:
@@ -173,7 +174,6 @@ class CutClaim:
         if sync:
             self.synced = self._frame, body
         self._cutter.point(f"when it has been recorded: {what}")
-        self._runtime.recorded = True
 
     def clear(self, sync: bool = False) -> None:
         """Record that there is nothing to resume."""

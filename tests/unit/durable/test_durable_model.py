@@ -31,8 +31,6 @@ cuts = st.lists(
 class Recorder(FakeRuntime):
     """Writes down which resumes are reported."""
 
-    recorded = False
-
     def __init__(self, said):
         super().__init__()
         self.said = said
@@ -65,7 +63,7 @@ def play(shape, choices, plan, *, asynchronous=False):
         said.append("process")
         runtime = Recorder(said)
         sequence = RealWorld(shape, tape, said, asynchronous=asynchronous).sequence
-        cut_store = CutStore(store, cutter(plan.pop(0) if plan else None), runtime)
+        cut_store = CutStore(store, cutter(plan.pop(0) if plan else None))
         try:
             result = sequence.call(runtime=runtime, store=cut_store)
         except (Died, ProcessEnded, KeyboardInterrupt):

@@ -1,0 +1,340 @@
+"""hafta.testing.crash_everywhere: it reaches every cut point, really kills, and finds what is broken."""
+
+import asyncio
+import os
+import re
+import signal
+
+import pytest
+
+import hafta
+from hafta.stores import FileStore, MemoryStore
+from hafta.testing import Violated, crash_everywhere
+from hafta.testing.child import ChildFailed
+from hafta.testing.child import run as run_child
+
+ITEMS = ("a", "b")
+
+
+def make_world(tmp_path):
+    """A function that makes folders with items, each time new ones."""
+
+    def make():
+        folder = tmp_path / f"world{len(list(tmp_path.iterdir()))}"
+        for name in ("in", "work", "out"):
+            (folder / name).mkdir(parents=True)
+        for item in ITEMS:
+            (folder / "in" / item).write_text(item)
+        return folder
+
+    return make
+
+
+def ingest(folder, *, careless=False, asynchronous=False):
+    """Move each item from "in" to "work" to "out"; `careless`: without an undo."""
+    sequence = hafta.Sequence("ingest")
+
+    @sequence.node
+    def look(run):
+        run.data["items"] = sorted(os.listdir(folder / "in"))
+        return take if run.data["items"] else hafta.EXIT
+
+    @sequence.node(durable=True)
+    def take(run):
+        item = run.data["items"][0]
+        run.checkpoint(1, item=item)
+        os.rename(folder / "in" / item, folder / "work" / item)
+        run.progress()
+        run.checkpoint(2, item=item)
+        return deliver
+
+    @take.rollback
+    def put_back(run, _checkpoint):
+        item = run.state.get("item")
+        if not careless and item and (folder / "work" / item).exists():
+            os.rename(folder / "work" / item, folder / "in" / item)
+        return look
+
+    @sequence.node(durable=True)
+    def deliver(run):
+        for item in os.listdir(folder / "work"):
+            run.sleep(1)
+            os.rename(folder / "work" / item, folder / "out" / item)
+        return look
+
+    @deliver.rollback
+    def again(_run, _checkpoint):
+        return deliver
+
+    if asynchronous:
+
+        async def look_async(run, normal=look.normal_function):
+            return normal(run)
+
+        look.normal_function = look_async
+    return sequence
+
+
+def all_out(folder, result):
+    assert result, str(result)
+    assert sorted(os.listdir(folder / "out")) == list(ITEMS)
+
+
+def each_once(folder):
+    there = [item for name in ("in", "work", "out") for item in os.listdir(folder / name)]
+    assert sorted(there) == list(ITEMS)
+
+
+@pytest.mark.parametrize("options", [{}, {"kill": True}, {"power_cut": True, "level": "power"}, {"times": 3}])
+def test_a_sequence_that_undoes_what_it_did_holds_at_every_cut(tmp_path, options):
+    report = crash_everywhere(
+        ingest, world=make_world(tmp_path), data=lambda _folder: {}, invariant=all_out, always=each_once, **options
+    )
+    assert report.cuts == len(report.points)
+    assert report.crashes >= report.cuts
+    assert report.resumes == report.crashes
+    assert report.succeeded == report.cuts
+    assert str(report) == f"{report.cuts} cuts, {report.crashes} crashes, {report.resumes} resumes, 0 violations"
+
+
+def test_before_and_after_each_record_and_wherever_the_program_waits_is_a_cut_point(tmp_path):
+    report = crash_everywhere(ingest, world=make_world(tmp_path), data=lambda _folder: {}, invariant=all_out)
+    records = [point.split(": ", 1) for point in report.points if "recorded" in point]
+    assert [before[0] for before in records[::2]] == ["before it is recorded"] * (len(records) // 2)
+    assert [after[0] for after in records[1::2]] == ["when it has been recorded"] * (len(records) // 2)
+    assert [before[1] for before in records[::2]] == [after[1] for after in records[1::2]]
+    assert records[0][1] == "ingest normal node look, attempt 0, checkpoint 0"
+    assert records[-1][1] == "the call has ended"
+    assert report.points.count("before a sleep of 1 s") == len(ITEMS)
+    assert report.points.count("at its progress") == 2 * len(ITEMS)  # its own, and that of its sleep
+
+
+def test_a_broken_invariant_is_told_with_the_cut_that_broke_it(tmp_path):
+    with pytest.raises(Violated) as caught:
+        crash_everywhere(
+            lambda folder: ingest(folder, careless=True),
+            world=make_world(tmp_path), data=lambda _folder: {}, invariant=all_out,
+        )  # fmt: skip
+    told = r"after a process was ended at cut \d+, at its progress: AssertionError: assert \['a'\] == \['a', 'b'\]"
+    assert re.match(told, str(caught.value))
+    assert isinstance(caught.value.__cause__, AssertionError)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_is_always_to_hold_is_looked_at_after_each_step_and_each_crash(tmp_path, kill):
+    def no_work(folder):
+        assert not os.listdir(folder / "work")
+
+    with pytest.raises(Violated, match=r"in a process that was not ended|after a process was ended at cut"):
+        crash_everywhere(ingest, world=make_world(tmp_path), data=lambda _folder: {}, always=no_work, kill=kill)
+
+
+def test_all_pairs_of_cuts(tmp_path):
+    one = crash_everywhere(_short, world=dict, invariant=_short_ends)
+    two = crash_everywhere(_short, world=dict, invariant=_short_ends, crashes=2)
+    assert two.cuts > one.cuts * one.cuts
+    assert two.crashes == 2 * two.cuts - one.cuts
+
+
+def _short(world):
+    sequence = hafta.Sequence("short")
+
+    @sequence.node(durable=True)
+    def work(run):
+        run.checkpoint(1)
+        world["begun"] = world.get("begun", 0) + 1
+        return hafta.EXIT
+
+    @work.rollback
+    def undo(run, _checkpoint):
+        world["undone"] = world.get("undone", 0) + 1
+
+    return sequence
+
+
+def _short_ends(world, result):
+    assert result
+    assert world["begun"] >= 1
+
+
+def test_a_crash_loop_climbs_to_the_previous_node():
+    climbed = []
+
+    def build(world):
+        sequence = hafta.Sequence("loop")
+
+        @sequence.node(durable=True)
+        def first(run):
+            return second
+
+        @first.rollback
+        def back(run, _checkpoint):
+            world["back"] = True
+
+        @sequence.node
+        def second(run):
+            run.progress()
+            return hafta.EXIT
+
+        return sequence
+
+    def ends(world, result):
+        climbed.append("back" in world)
+
+    report = crash_everywhere(build, world=dict, invariant=ends, times=5)
+    assert report.crashes > 3 * report.cuts
+    assert sum(climbed) >= 3  # the sleepless point in the second node, and the records about it
+
+
+def test_a_sequence_that_does_not_end_well_counts_as_such():
+    def build(_world):
+        sequence = hafta.Sequence("bad")
+
+        @sequence.node
+        def work(run):
+            return run.fail("never")
+
+        return sequence
+
+    report = crash_everywhere(build, invariant=lambda _world, result: None)
+    assert report.succeeded == 0
+    assert report.cuts > 10
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_call_that_raises_is_a_violation(kill):
+    def build(_world):
+        sequence = hafta.Sequence("mistaken")
+        sequence.node(name="work")(lambda run: "nowhere")
+        return sequence
+
+    with pytest.raises(Violated, match=r"in a process that was not ended: (IllegalMove|ChildFailed)") as caught:
+        crash_everywhere(build, kill=kill)
+    assert "nowhere" in str(caught.value)
+
+
+def test_the_asyncio_driver_and_asynchronous_sequences(tmp_path):
+    def call_async(sequence, data, **options):
+        return asyncio.run(sequence.call_async(data, **options))
+
+    for build, options in (
+        (ingest, {"call": call_async}),
+        (lambda folder: ingest(folder, asynchronous=True), {}),
+        (lambda folder: ingest(folder, asynchronous=True), {"kill": True}),
+    ):
+        report = crash_everywhere(
+            build, world=make_world(tmp_path), data=lambda _folder: {}, invariant=all_out, always=each_once, **options
+        )
+        assert report.succeeded == report.cuts
+
+
+def test_an_asynchronous_sleep_is_a_cut_point():
+    def build(_world):
+        sequence = hafta.Sequence("sleeps")
+
+        @sequence.node
+        async def work(run):
+            await run.sleep(2)
+            run.say("done")
+            return hafta.EXIT
+
+        return sequence
+
+    points = crash_everywhere(build).points
+    assert "before a sleep of 2 s" in points
+    assert "before it says 'done'" in points
+
+
+def test_a_wait_for_a_descriptor_is_a_cut_point():
+    def build(_world):
+        sequence = hafta.Sequence("waits")
+
+        @sequence.node
+        def work(run):
+            reading, writing = os.pipe()
+            os.write(writing, b"x")
+            assert run.wait(reading, 1)
+            os.close(reading)
+            os.close(writing)
+            return hafta.EXIT
+
+        return sequence
+
+    assert any(point.startswith("before a wait for descriptor") for point in crash_everywhere(build).points)
+
+
+def test_what_a_killed_process_does_afterwards_does_not_reach_the_store():
+    written = []
+
+    def build(world):
+        sequence = hafta.Sequence("stubborn")
+
+        @sequence.node
+        def work(run):
+            try:
+                run.checkpoint(1)
+            finally:
+                written.append(len(world))
+            return hafta.EXIT
+
+        @work.rollback
+        def undo(run, checkpoint):
+            world.append(checkpoint)
+
+        return sequence
+
+    report = crash_everywhere(build, world=list)
+    assert report.cuts == report.succeeded
+    assert written
+
+
+def test_a_store_of_ones_own_is_made_for_each_story(tmp_path):
+    made = []
+
+    def store(world):
+        made.append(FileStore(str(tmp_path / f"store{len(made)}")))
+        return made[-1]
+
+    report = crash_everywhere(_short, world=dict, store=store, kill=True, level="power")
+    assert len(made) == report.cuts + 2  # the story without a cut, and the one whose cut was beyond the end
+    assert made[0].peek("short").saved is None
+
+
+def test_a_cut_store_shows_what_is_below_it():
+    seen = []
+
+    def call(sequence, data, *, store, **options):
+        result = sequence.call(data, store=store, **options)
+        seen.append((store.peek("short").held, [one.sequence for one in store.snapshots()], store.discard("short")))
+        return result
+
+    crash_everywhere(_short, world=dict, store=lambda _world: MemoryStore(), call=call)
+    assert seen[0] == (False, ["short"], True)
+
+
+def test_a_power_cut_is_not_a_kill():
+    with pytest.raises(ValueError, match="not together with kill=True"):
+        crash_everywhere(_short, world=dict, kill=True, power_cut=True)
+
+
+def test_a_child_that_ends_by_itself_is_a_failure():
+    with pytest.raises(ChildFailed, match="the process ended with 7 of its own"):
+        run_child(lambda tell: os._exit(7))
+    with pytest.raises(ChildFailed, match="the process ended with -15 of its own"):
+        run_child(lambda tell: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def test_the_result_of_a_child_arrives():
+    def build(_world):
+        sequence = hafta.Sequence("bad")
+
+        @sequence.node
+        def work(run):
+            raise OSError(28, "No space left on device")
+
+        return sequence
+
+    results = []
+    crash_everywhere(build, invariant=lambda _world, result: results.append(result), kill=True)
+    assert str(results[0]) == "bad failed at node work, attempt 5: [Errno 28] No space left on device"
+    assert (results[0].failures, results[0].ok) == (5, False)
