@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 CI = bool(os.environ.get("CI"))
+
+# Who runs the tests under nohup hands its deafness down to every program that is tested here.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("here", max_examples=100, deadline=None)
 # Hypothesis' own profile for CI, which this one would inherit from, derandomizes: a fixed seed.
