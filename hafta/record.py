@@ -30,6 +30,9 @@ class Record:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
+        if not kwargs and len(args) == len(cls._fields):  # the usual case, at a quarter of the price
+            self.__dict__.update(zip(cls._fields, args, strict=True))
+            return
         if len(args) > len(cls._fields):
             raise TypeError(f"{cls.__name__} takes {len(cls._fields)} values, got {len(args)}")
         given = dict(zip(cls._fields, args, strict=False))

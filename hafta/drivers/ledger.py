@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hafta.stores.codec import Position
 
     OnError = Callable[[StoreError], bool]
+    Entry = tuple[int, dict[str, Any] | None]  # of the machine's stack
 
 BETWEEN, NORMAL, BACK, ROLLBACK, UNWIND, ENDED = "between", "normal", "back", "rollback", "unwind", "ended"
 TAKING_UP, STOPPED, AGAIN = "taking-up", "stopped", "again"
@@ -63,6 +64,7 @@ class Ledger:
         self._sequence = sequence
         self._machine = machine
         self._nodes = tuple(sequence.nodes)
+        self._visits: dict[Node, tuple[Entry, Visit]] = {}
         self._at: Node | None = None  # the node that the newest record is about
         book.chain.append(self)
 
@@ -88,7 +90,7 @@ class Ledger:
         """Record a checkpoint."""
         book = self.book
         if book.in_force is self:
-            book.write(value, state, sync or book.power)
+            book.write(value, state, sync or book.power)  # nothing but that and what it does is on the hot path
         elif not self.silent and self in book.chain:
             book.turn(sync=sync or book.power)
 
@@ -121,10 +123,10 @@ class Ledger:
         machine, sequence = self._machine, self._sequence
         if self.word == ENDED:
             return Level(sequence.name, sequence.version, self._nodes, machine.node.name, ENDED)
-        visits = [Visit(node.name, int(at), dict(state or ())) for node, (at, state) in machine.stack.items()]
+        visits = tuple([self._visit(node, entry) for node, entry in machine.stack.items()])
         return Level(
             sequence.name, sequence.version, self._nodes, machine.node.name, self._phase(), machine.attempt,
-            int(machine.checkpoint), dict(machine.state or ()), tuple(visits),
+            int(machine.checkpoint), machine.state or {}, visits,
         )  # fmt: skip
 
     @property
@@ -225,7 +227,17 @@ class Ledger:
         self.book.turn(sync=sync)
         self._at = self._machine.node
 
+    def _visit(self, node: Node, entry: Entry) -> Visit:
+        """Return the record of a visited node; the same one as long as it stands on the stack."""
+        kept = self._visits.get(node)
+        if kept is None or kept[0] is not entry:
+            checkpoint, state = entry
+            self._visits[node] = kept = (entry, Visit(node.name, int(checkpoint), state or {}))
+        return kept[1]
+
     def _phase(self) -> str:
+        if self.tries is None and not self._stopped and not self.pending:
+            return self.word  # the usual case
         parts = [f"{TAKING_UP} {self.tries}"] if self.tries is not None else []
         if self._stopped:
             parts.append(STOPPED)

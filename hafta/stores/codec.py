@@ -223,7 +223,12 @@ def _fixed(name: tuple[str, str, tuple[str, ...]]) -> bytes:
 
 
 def _visit(visit: Visit) -> bytes:
-    return b"l" + _pack_size(3) + _text(visit.node) + _number(visit.checkpoint) + encode(visit.state, visit.node)
+    """Return a visit as bytes, kept with it: it is in each frame until its node is left or visited again."""
+    kept: bytes | None = visit.__dict__.get("_bytes")
+    if kept is None:
+        kept = b"l" + _pack_size(3) + _text(visit.node) + _number(visit.checkpoint) + encode(visit.state, visit.node)
+        visit.__dict__["_bytes"] = kept
+    return kept
 
 
 def _text(text: str) -> bytes:
