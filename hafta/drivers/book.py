@@ -51,8 +51,9 @@ class Book:
         self._names = names  # sequence and instance
         self._runtime = runtime
         self._go_on = go_on
-        self._in_trouble = False
-        self._room = claim.capacity
+        self.in_trouble = False  # whether the newest write failed
+        self.put = claim.write
+        self.room = claim.capacity
         self._boot = boot_id()
         self._pid = os.getpid()
 
@@ -75,12 +76,12 @@ class Book:
         if self.keep:
             state = {**state, **{KEPT + name: value for name, value in self.keep.items()}}
         try:
-            self.claim.write(codec.body(checkpoint, state, self._room), sync)
+            self.put(codec.body(checkpoint, state, self.room), sync)
         except StoreError as error:
-            self._trouble(error)
+            self.trouble(error)
         else:
-            if self._in_trouble:
-                self._in_trouble = False
+            if self.in_trouble:
+                self.in_trouble = False
                 self._tell("the store works again", "what is recorded now is current")
 
     def end(self) -> None:
@@ -91,7 +92,7 @@ class Book:
         try:
             self.claim.clear(self.power)
         except StoreError as error:
-            self._trouble(error)
+            self.trouble(error)
         self.tell_incidents()
 
     def stop(self) -> None:
@@ -124,16 +125,17 @@ class Book:
             if len(frame) > self.claim.capacity:
                 raise _too_large(levels, len(frame), self.claim.capacity)
             self.claim.enter(frame)
-            self._room = self.claim.capacity - len(frame)
+            self.room = self.claim.capacity - len(frame)
         except StoreError as error:
-            self._trouble(error)
+            self.trouble(error)
 
-    def _trouble(self, error: StoreError) -> None:
+    def trouble(self, error: StoreError) -> None:
+        """Deal with a write that failed: raise that, or go on if that is wanted."""
         if error.kind in MISTAKES or not self._go_on(error):
-            self.fatal = error = _readable(error, self.claim.capacity - self._room)
+            self.fatal = error = _readable(error, self.claim.capacity - self.room)
             raise error
-        if not self._in_trouble:
-            self._in_trouble = True
+        if not self.in_trouble:
+            self.in_trouble = True
             self._tell(error.message, "the sequence goes on without; a crash resumes at an older record")
 
     def _tell(self, what: str, action: str) -> None:

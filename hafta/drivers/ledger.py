@@ -21,8 +21,9 @@ from __future__ import annotations
 import sys
 
 from hafta.engine.machine import Phase
-from hafta.errors import HaftaError
+from hafta.errors import HaftaError, StoreError
 from hafta.stores.codec import Level, Visit
+from hafta.stores.codec import body as encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from hafta.engine.machine import Machine
     from hafta.engine.node import Node
     from hafta.engine.words import Verdict
-    from hafta.errors import StoreError
     from hafta.sequence import Sequence
     from hafta.stores.codec import Position
 
@@ -89,10 +89,16 @@ class Ledger:
     def checkpoint(self, value: int, state: dict[str, Any], sync: bool) -> None:  # by position: the hot path
         """Record a checkpoint."""
         book = self.book
-        if book.in_force is self:
-            book.write(value, state, sync or book.power)  # nothing but that and what it does is on the hot path
-        elif not self.silent and self in book.chain:
-            book.turn(sync=sync or book.power)
+        if book.in_force is not self:
+            if not self.silent and self in book.chain:
+                book.turn(sync=sync or book.power)
+        elif book.keep or book.in_trouble:
+            book.write(value, state, sync or book.power)
+        else:  # what write() does, without the price of a call
+            try:
+                book.put(encode(value, state, book.room), sync or book.power)
+            except StoreError as error:
+                book.trouble(error)
 
     def taking_up(self, word: str, tries: int) -> None:
         """Record that nodes are about to be taken up, before what was interrupted is dealt with."""
