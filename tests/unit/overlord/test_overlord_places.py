@@ -600,6 +600,6 @@ def test_every_module_can_be_imported_by_itself():
 
 def test_the_root_of_a_state_directory_lets_the_users_of_services_through_and_nobody_else_s(tmp_path):
     path = dirs.make_below(str(tmp_path / "state"), "client", 0o700)
-    expected = 0o755 if os.geteuid() == 0 else 0o700
+    expected = 0o711 if os.geteuid() == 0 else 0o700
     assert stat.S_IMODE(os.stat(tmp_path / "state").st_mode) == expected
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
