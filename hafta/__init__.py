@@ -7,8 +7,12 @@ recovery (docs/architecture.md, section 2).
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hafta.drivers.panic import panic
     from hafta.drivers.resume import Interrupted
     from hafta.drivers.run import AsyncRun, Run
@@ -112,17 +116,21 @@ def __getattr__(name: str) -> object:
 
 
 def _load(name: str) -> object:
-    from importlib import import_module
-
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        return getattr(_module(_HOME[name]), name)
     if name in _KINDS:
-        return getattr(import_module("hafta.engine.words").Kind, name)
+        return getattr(_module("hafta.engine.words").Kind, name)
     if name in _FUNCTIONS:
-        return getattr(import_module("hafta.sequence").Function, name)
+        return getattr(_module("hafta.sequence").Function, name)
     if name == "__version__":
-        return import_module("hafta.version").VERSION
+        return _module("hafta.version").VERSION
     raise AttributeError(f"module 'hafta' has no attribute {name!r}")
+
+
+def _module(name: str) -> Any:
+    """Return the module of this name, loaded (importlib would load `warnings`, and take half a millisecond)."""
+    __import__(name)
+    return sys.modules[name]
 
 
 def __dir__() -> list[str]:
