@@ -11,6 +11,7 @@ sys.path[:0] = [
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
 ]
 
+import durable
 import engine
 import startup
 from measure import report
@@ -20,6 +21,7 @@ def main() -> None:
     """Run the benches named on the command line, or all."""
     benches = {
         "engine": lambda: report("Engine (CPU time, median of 15 rounds in turn)", engine.lines()),
+        "durable": lambda: report("Durable calls (median of 15 or 40 rounds in turn)", durable.lines()),
         "startup": lambda: report("Start-up (median of 15 or 40 rounds in turn)", startup.lines()),
         "throughput": _throughput,
         "system": _system,

@@ -1,0 +1,279 @@
+"""What durable calls cost, each figure beside the least that could be done, and beside SQLite doing the same.
+
+Times are of the wall, for what waits for a disk; of the processor, for what does not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from typing import Any
+
+from measure import Line, compare
+
+import hafta
+from hafta.runtime import Runtime
+from hafta.stores import FileStore
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CHECKPOINTS = 20_000
+SYNCED = 100
+TRANSITIONS = 2_000
+CLAIMS = 200
+
+
+class CP(IntEnum):
+    WORKING = 1
+
+
+def lines() -> Iterator[Line | str]:
+    """Measure and yield the lines of the report."""
+    with tempfile.TemporaryDirectory(dir=_on_a_disk()) as folder:
+        bench = Bench(folder)
+        yield from bench.checkpoints()
+        yield from bench.transitions()
+        yield from bench.starts()
+
+
+class Bench:
+    """Files to write to, and what is measured."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.fd = os.open(f"{folder}/plain", os.O_RDWR | os.O_CREAT, 0o600)
+        os.pwrite(self.fd, bytes(8192), 0)
+        os.fsync(self.fd)
+        self.record = bytes(self.size_of_a_record())
+
+    def checkpoints(self) -> Iterator[Line | str]:
+        """A checkpoint at each level."""
+        least = "os.pwrite of 64 bytes"
+        yield compare(
+            "process checkpoint", self.process, lambda: self.pwrite(bytes(64)), unit="ns", against=least, goal="1.5x"
+        )
+        yield compare(
+            "process checkpoint", self.process, lambda: self.pwrite(self.record), unit="ns",
+            against=f"os.pwrite of its {len(self.record)} bytes",
+        )  # fmt: skip
+        yield compare(
+            "power checkpoint", self.power, self.pwrite_synced, unit="us", against="pwrite + fdatasync", goal="1.2x"
+        )
+        for how, synced in (("NORMAL", False), ("FULL", True)):
+            ours = self.power if synced else lambda: self.process() / 1000
+            name = "power checkpoint" if synced else "process checkpoint"
+            yield compare(
+                name, ours, lambda how=how: self.sqlite(how), unit="us", against=f"sqlite3 WAL {how}, a commit"
+            )
+
+    def transitions(self) -> Iterator[Line | str]:
+        """From node to node, two records each; and claiming a record and reading it."""
+        yield compare(
+            "transition with a store", self.walk, lambda: self.pwrite(self.record) * 2, unit="ns",
+            against="two os.pwrite of its bytes",
+        )  # fmt: skip
+        yield compare(
+            "transition with a store", lambda: self.walk() / 1000, lambda: self.sqlite("NORMAL") * 2, unit="us",
+            against="sqlite3 WAL NORMAL, two commits",
+        )  # fmt: skip
+        yield compare(
+            "claim and read a record", self.claim, self.sqlite_open, unit="us", against="sqlite3 open, select"
+        )
+
+    def starts(self) -> Iterator[Line | str]:
+        """How soon the rollback function of the interrupted node runs in the next process."""
+        self.interrupt()
+        bare = "bare interpreter"
+        yield compare("start to the rollback", self.resume, _bare, unit="ms", against=bare, goal="1.6x", rounds=40)
+
+    def process(self) -> float:
+        """Return the nanoseconds of a checkpoint at the level process."""
+        return self.in_a_node(
+            lambda run: _cpu(lambda: [run.checkpoint(CP.WORKING, offset=n) for n in range(CHECKPOINTS)], CHECKPOINTS)
+        )
+
+    def power(self) -> float:
+        """Return the microseconds of a checkpoint at the level power."""
+        return self.in_a_node(
+            lambda run: _wall(lambda: [run.checkpoint(CP.WORKING, offset=n) for n in range(SYNCED)], SYNCED) / 1000,
+            level="power",
+        )
+
+    def pwrite(self, data: bytes) -> float:
+        """Return the nanoseconds of the write alone, to one place and another in turn."""
+        fd, pwrite = self.fd, os.pwrite
+        return _cpu(lambda: [pwrite(fd, data, (n & 1) * 4096) for n in range(CHECKPOINTS)], CHECKPOINTS)
+
+    def pwrite_synced(self) -> float:
+        """Return the microseconds of writing the same bytes and syncing them."""
+        fd, data = self.fd, self.record
+        return (
+            _wall(lambda: [(os.pwrite(fd, data, (n & 1) * 4096), os.fdatasync(fd)) for n in range(SYNCED)], SYNCED)
+            / 1000
+        )
+
+    def sqlite(self, synchronous: str) -> float:
+        """Return the microseconds of one update, committed."""
+        with sqlite3.connect(f"{self.folder}/{synchronous}.db", isolation_level=None) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute(f"PRAGMA synchronous={synchronous}")
+            database.execute("CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, checkpoint INT, offset INT)")
+            database.execute("INSERT OR REPLACE INTO record VALUES ('s', 0, 0)")
+            update = "UPDATE record SET checkpoint=1, offset=? WHERE name='s'"
+            took = _wall(lambda: [database.execute(update, (n,)) for n in range(SYNCED)], SYNCED) / 1000
+        database.close()
+        return took
+
+    def sqlite_open(self) -> float:
+        """Return the microseconds of opening the database and reading the row."""
+
+        def look() -> None:
+            database = sqlite3.connect(f"{self.folder}/NORMAL.db")
+            database.execute("SELECT * FROM record WHERE name='s'").fetchone()
+            database.close()
+
+        return _cpu(lambda: [look() for _ in range(CLAIMS)], CLAIMS) / 1000
+
+    def walk(self) -> float:
+        """Return the nanoseconds of a transition."""
+        sequence, left = hafta.Sequence("walk"), iter(range(TRANSITIONS))
+
+        @sequence.node
+        def there(_run: hafta.Run) -> Any:
+            return back
+
+        @sequence.node
+        def back(_run: hafta.Run) -> Any:
+            return hafta.EXIT if next(left, None) is None else there
+
+        quiet, store = Runtime(quiet=True), FileStore(self.folder)
+        return _cpu(lambda: sequence.call(runtime=quiet, store=store), TRANSITIONS * 2)
+
+    def claim(self) -> float:
+        """Return the microseconds of claiming a record and giving it up."""
+        store = FileStore(self.folder)
+
+        def claim() -> None:
+            with store.claim("bench") as claimed:
+                assert claimed.incidents == []
+
+        return _cpu(lambda: [claim() for _ in range(CLAIMS)], CLAIMS) / 1000
+
+    def interrupt(self) -> None:
+        """Leave the record of a process that died in its second node."""
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, f"{self.folder}/died", "die"], check=False, env=_environment()
+        )
+        assert done.returncode == -9, done
+
+    def resume(self) -> float:
+        """Return the milliseconds from starting the next process to the rollback function, where that ends it."""
+        shutil.rmtree(f"{self.folder}/next", ignore_errors=True)
+        shutil.copytree(f"{self.folder}/died", f"{self.folder}/next")
+        os.chmod(f"{self.folder}/next", 0o700)
+        return _start([sys.executable, "-c", PROGRAM, f"{self.folder}/next"])
+
+    def in_a_node(self, measure: Callable[[hafta.Run], float], level: str = "process") -> float:
+        """Return what this measures inside of a durable node."""
+        sequence, took = hafta.Sequence("bench"), []
+
+        @sequence.node
+        def work(run: hafta.Run) -> Any:
+            took.append(measure(run))
+            return hafta.EXIT
+
+        assert sequence.call(runtime=Runtime(quiet=True), store=FileStore(self.folder), level=level)
+        return took[0]
+
+    def size_of_a_record(self) -> int:
+        """Return how many bytes a checkpoint of this bench writes."""
+        sizes, real = [], os.pwrite
+
+        def pwrite(fd: int, data: bytes, offset: int) -> int:
+            sizes.append(len(data))
+            return real(fd, data, offset)
+
+        os.pwrite = pwrite  # type: ignore[assignment]
+        try:
+            self.in_a_node(lambda run: [run.checkpoint(CP.WORKING, offset=1) for _ in range(2)] and 0.0)
+        finally:
+            os.pwrite = real
+        return sizes[-2]
+
+
+#: A small program of a user's own: what it had begun is rolled back, and there this measurement ends.
+PROGRAM = """
+import os, sys
+from enum import IntEnum
+import hafta
+from hafta.stores import FileStore
+
+class CP(IntEnum):
+    MOVED = 1
+
+ingest = hafta.Sequence("ingest")
+
+@ingest.node(durable=True)
+def take(run):
+    run.checkpoint(CP.MOVED, path="/incoming/a")
+    return work
+
+@ingest.node
+def work(run):
+    run.checkpoint(CP.MOVED, offset=7)
+    os.kill(os.getpid(), 9)
+
+@work.rollback
+def undo(run, checkpoint):
+    assert checkpoint == CP.MOVED and run.state == {"offset": 7}
+    os._exit(0)
+
+ingest.call(store=FileStore(sys.argv[1]))
+"""
+
+
+def _bare() -> float:
+    return _start([sys.executable, "-c", "import os; os._exit(0)"])
+
+
+def _start(command: list[str]) -> float:
+    before = time.monotonic()
+    subprocess.run(command, check=True, env=_environment(), stderr=subprocess.DEVNULL)
+    return (time.monotonic() - before) * 1000
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": ROOT, "HOME": os.environ.get("HOME", "")}
+
+
+def _on_a_disk() -> str | None:
+    """Return a folder that is not in memory, if /tmp is."""
+    return ROOT if _is_in_memory(tempfile.gettempdir()) else None
+
+
+def _is_in_memory(path: str) -> bool:
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        kinds = {line.split()[1]: line.split()[2] for line in mounts}
+    while path not in kinds:
+        path = os.path.dirname(path)
+    return kinds[path] == "tmpfs"
+
+
+def _cpu(work: Callable[[], object], units: int) -> float:
+    """Return the nanoseconds of CPU that one unit took."""
+    before = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - before) / units
+
+
+def _wall(work: Callable[[], object], units: int) -> float:
+    """Return the nanoseconds that one unit took."""
+    before = time.monotonic_ns()
+    work()
+    return (time.monotonic_ns() - before) / units
