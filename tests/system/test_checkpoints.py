@@ -42,6 +42,9 @@ def test_the_counts_of_a_killed_client_go_on(running):
         running.run("systemctl", "kill", "--signal=KILL", CLIENT)
         wait_for_other_pid(running, CLIENT, old)
         wait_for_read(running, cursor)
+        running.wait_until(  # a read is on record when the next one begins
+            "it has recorded a read", lambda good=before["good"]: records(running)["client"]["kept"]["good"] > good
+        )
         after = records(running)["client"]["kept"]
         assert all(after[name] >= before[name] for name in ("good", "bad", "rollbacks"))
         assert after["good"] > before["good"] >= 3
