@@ -5,6 +5,9 @@ from durable_support import Died, Program, at
 
 import hafta
 from hafta.drivers.resume import Interrupted
+from hafta.engine.machine import Machine, Phase
+from hafta.engine.place import Place, give_up, resume
+from hafta.stores import codec
 from hafta.testing import ProcessEnded
 
 
@@ -401,6 +404,40 @@ def test_a_node_that_had_not_begun_is_not_rolled_back_when_taking_up_is_given_up
     lives.said.clear()
     assert lives.run(program.sequence)
     assert lives.said == [("undo open", 0, {}), ("open", 0), ("work", 0)]
+
+
+def test_five_deaths_while_taking_up_before_an_unwinding_goes_on_unwind_without(lives):
+    program = Program(lives, "open", "lock", "work", durable=("lock",), policies=("work",)).say("lock", at(3))
+    program.say("work", at(1, "fail")).say("work", hafta.ROLL_BACK_PREVIOUS, function="policy")
+    program.say("work", "die", function="rollback").say("open", None, *["die"] * 5)
+    for _ in range(6):
+        lives.die(program.sequence)
+    lives.said.clear()
+    assert lives.run(program.sequence)
+    assert lives.said[:3] == [("undo work", 1, {}), ("open", 0), ("undo lock", 3, {})]
+
+
+def test_the_age_of_a_record_from_before_a_reboot_is_by_the_wall_clock(lives):
+    program = Program(lives, "work").say("work", at(1, "die"))
+    lives.die(program.sequence)
+    saved = lives.store.peek("steps").saved
+    before = codec.position(saved.frame, saved.body)
+    old = before.replace(boot="another", boottime=before.boottime + 10_000, entered=before.entered - 3600)
+    with lives.store.claim("steps") as claim:
+        claim.enter(codec.frame(old))
+        claim.write(saved.body)
+    assert lives.run(program.sequence)
+    (event,) = lives.events("resumed")
+    assert 3600e6 <= event.age_usec < 3700e6
+
+
+def test_a_machine_that_has_begun_cannot_resume():
+    node = hafta.Sequence("steps").node(name="work")(lambda run: hafta.EXIT)
+    machine = Machine(node.home)
+    machine.start(node)
+    for begin in (resume, give_up):
+        with pytest.raises(hafta.IllegalMove, match="cannot resume at work: the sequence runs the normal function"):
+            begin(machine, Place(node, Phase.NORMAL), "died")
 
 
 def test_after_the_end_the_next_call_begins_anew(lives):

@@ -279,6 +279,18 @@ def test_a_real_sigkill_is_counted_and_a_real_sigint_is_not(tmp_path):
     assert counts == [(0, "normal"), (1, "stopped normal"), (1, "normal")]
 
 
+def test_stopped_when_all_is_over_there_is_nothing_to_resume(lives):
+    class Impatient(FakeRuntime):
+        def report(self, event):
+            if event.NAME == "sequence-failed":
+                raise KeyboardInterrupt
+
+    program = Program(lives, "work").say("work", *["fail"] * 5)
+    with pytest.raises(KeyboardInterrupt):
+        lives.run(program.sequence, runtime=Impatient())
+    assert lives.record("steps") == ()
+
+
 def test_died_is_no_stop(lives):
     program = Program(lives, "work").say("work", at(1, "die"))
     with pytest.raises(Died):

@@ -12,6 +12,7 @@ from durable_support import Lives, Program, at
 import hafta
 from hafta.errors import StoreError
 from hafta.stores import FileStore, MemoryStore
+from hafta.stores.protocol import Incident
 
 FULL = StoreError("/somewhere: no space is left", "free some", kind="full")
 
@@ -301,13 +302,15 @@ def test_what_the_store_mended_is_reported(tmp_path):
 
 
 def in_child(work):
-    """Run this in a process of its own: what it returns, as text."""
+    """Run this in a process of its own: what it returns, as text. Its limits do not outlive the work."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         try:
             os.write(writing, str(work()).encode())
         finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             os._exit(0)
     os.close(writing)
     with open(reading) as pipe:
@@ -321,7 +324,7 @@ def test_a_disk_that_is_really_full_fails_the_call_or_is_gone_on_from(tmp_path):
 
     def work():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         lives = Lives(FileStore(str(tmp_path / "full")), asynchronous=False)
         program = Program(lives, "work")
         try:
@@ -391,3 +394,29 @@ def test_memory_has_no_path_to_tell(lives):
     flaky.closed = True
     lives.run(Program(lives, "work").sequence, store=flaky, on_store_error="go on")
     assert lives.events("store-trouble")[0].path == "of the memory"
+
+
+def test_what_the_store_mends_in_the_middle_is_reported_at_the_next_transition(lives, flaky):
+    claims = []
+    real = flaky.claim
+    flaky.claim = lambda *args, **options: claims.append(real(*args, **options)) or claims[-1]
+
+    def mended(run):
+        claims[-1].incidents.append(Incident("retried", "/somewhere: written again"))
+
+    program = Program(lives, "first", "second").say("first", mended)
+    assert lives.run(program.sequence, store=flaky)
+    (event,) = lives.events("store-trouble")
+    assert (event.reason, event.action) == ("retried: /somewhere: written again", "it went on")
+
+
+def test_a_sandbox_that_hides_the_boot_id_does_not_matter(lives, monkeypatch):
+    def hidden(path, *args, **options):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("hafta.drivers.book.open", hidden, raising=False)
+    program = Program(lives, "work").say("work", at(1, "die"))
+    lives.die(program.sequence)
+    assert lives.run(program.sequence)
+    (event,) = lives.events("resumed")
+    assert 0 <= event.age_usec < 60_000_000
