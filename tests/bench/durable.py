@@ -40,6 +40,7 @@ def lines() -> Iterator[Line | str]:
         yield from bench.checkpoints()
         yield from bench.transitions()
         yield from bench.starts()
+        yield from bench.peers()
 
 
 class Bench:
@@ -91,6 +92,20 @@ class Bench:
         self.interrupt()
         bare = "bare interpreter"
         yield compare("start to the rollback", self.resume, _bare, unit="ms", against=bare, goal="1.6x", rounds=40)
+
+    def peers(self) -> Iterator[Line | str]:
+        """A step of DBOS and of TaskFlow, each on SQLite, when the bench is told to install them."""
+        if os.environ.get("HAFTA_BENCH_PEERS") != "1":
+            yield "DBOS, TaskFlow: not measured (HAFTA_BENCH_PEERS=1 installs them into an environment of their own)"
+            return
+        python = _peers_python()
+        for name in ("dbos", "taskflow"):
+            command = [python, f"{ROOT}/tests/bench/durable_peers.py", name, self.folder]
+            theirs = lambda command=command: float(subprocess.run(command, check=True, capture_output=True).stdout)
+            ours = lambda: self.walk() / 1000
+            yield compare(
+                "transition with a store", ours, theirs, unit="us", against=f"{name} on SQLite, a step", rounds=3
+            )
 
     def process(self) -> float:
         """Return the nanoseconds of a checkpoint at the level process."""
@@ -236,6 +251,17 @@ def undo(run, checkpoint):
 
 ingest.call(store=FileStore(sys.argv[1]))
 """
+
+
+def _peers_python() -> str:
+    """Return the interpreter of an environment with DBOS and TaskFlow, made when it is missing."""
+    folder = f"{ROOT}/.venv-durable-peers"
+    if not os.path.exists(f"{folder}/.stamp"):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        packages = ("dbos", "taskflow[database]")
+        subprocess.run([f"{folder}/bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
+        open(f"{folder}/.stamp", "w").close()
+    return f"{folder}/bin/python"
 
 
 def _bare() -> float:
