@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import threading
+import time
 
 import pytest
 from service_support import Child, body, in_time, sequence
