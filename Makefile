@@ -65,7 +65,7 @@ rpm: ## build the .rpm packages into build/packages
 	packaging/build-rpm
 
 clean: ## remove what was built; the cache of root file systems stays
-	rm -rf build dist $(VENV) $(VENV)-peers .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist $(VENV) $(VENV)-peers $(VENV)-durable-peers .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.stamp: pyproject.toml
 	@packaging/need $(NEEDED) || [ -z "$$CI" ]
