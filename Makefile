@@ -40,8 +40,7 @@ packages: $(VENV)/.stamp ## build the .deb and .rpm packages and test them
 	$(PYTEST) -n 2 --dist loadfile tests/packaging
 
 system: $(VENV)/.stamp ## boot machines with a real systemd and test the packages there
-	@# Whole machines on a host that stalls: what fails is tried once more, alone, and a fault fails again.
-	$(PYTEST) -n 4 tests/system || $(PYTEST) -n 2 --last-failed --last-failed-no-failures none tests/system
+	$(PYTEST) -n 4 tests/system
 
 torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for hours
 	$(PYTEST) -n 2 tests/torture
