@@ -1,8 +1,8 @@
 """The journal as a sink: datagrams to journald's socket, never waiting for it.
 
-journald's queue holds some ten datagrams; when it does not read, a sender that waits stands still until the watchdog
-kills a healthy service. So: not blocking, and not connected, which finds a restarted journald by itself. An entry above
-the datagram limit goes as a sealed memory file. What is not taken is the reporter's to count.
+journald's queue holds 512 datagrams, in a container some ten; when it does not read, a sender that waits stands still
+until the watchdog kills a healthy service. So: not blocking, and not connected, which finds a restarted journald by
+itself. An entry above the datagram limit goes as a sealed memory file. What is not taken is the reporter's to count.
 """
 
 from __future__ import annotations

@@ -17,6 +17,20 @@ from services import (
 
 WATCHDOG = 5.0  # WatchdogSec= of the units
 
+#: Sends to the journal until its queue is full; each socket may have only some of it, so it takes several.
+FILL_THE_QUEUE = """
+import socket
+while True:
+    sender, sent = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK), 0
+    try:
+        while True:
+            sender.sendto(b"MESSAGE=in the way\\n", "/run/systemd/journal/socket")
+            sent += 1
+    except BlockingIOError:
+        if not sent:
+            break
+"""
+
 #: What takes the pipe's place, the exit status that says so, and the words.
 INSTEAD = {
     "file": ("echo precious > /run/hafta/pipe", 21, "regular file"),
@@ -43,8 +57,10 @@ def test_a_stuck_journal_delays_nobody_and_its_loss_is_counted(running):
     """Nobody waits for journald; when it goes on, an entry tells how many did not get through."""
     processes = {unit: pid(running, unit) for unit in (SERVER, CLIENT)}
     cursor = running.cursor()
+    wait_for_read(running, cursor)
     running.run("systemctl", "kill", "--signal=STOP", "systemd-journald.service")
     try:
+        running.run("python3", "-c", FILL_THE_QUEUE)
         for unit in processes:
             wait_for_pings(running, unit, WATCHDOG)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 import booted
 import pytest
 from booted import Machine, MachineError
-from booted.runtime import is_gone, owner_of, podman, remove_leftovers
+from booted.runtime import JOURNAL_QUEUE, is_gone, owner_of, podman, remove_leftovers
 
 
 def test_systemd_is_the_release_that_is_meant(machine):
@@ -21,6 +21,10 @@ def test_systemd_is_the_release_that_is_meant(machine):
 
 def test_nothing_failed_at_boot(machine):
     assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
+
+
+def test_the_journals_queue_is_that_of_a_real_machine(machine):
+    assert machine.sh("cat /proc/sys/net/unix/max_dgram_qlen") == f"{JOURNAL_QUEUE}\n"
 
 
 def test_a_failing_command_tells_status_and_words(machine):

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from booted.rootfs import Suite, root_file_system
-from booted.runtime import CAPABILITIES, owner_of, podman
+from booted.runtime import CAPABILITIES, JOURNAL_QUEUE, owner_of, podman
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ class Machine:
             podman(
                 *("run", "--detach", "--name", self.name, "--label", f"hafta.owner={owner_of(os.getpid())}"),
                 *("--network", "none", "--systemd", "always", "--cap-add", CAPABILITIES),
+                *("--sysctl", f"net.unix.max_dgram_qlen={JOURNAL_QUEUE}"),
                 *("--rootfs", f"{tree}:O", "/sbin/init"),
             )
             self._wait_for_boot()

@@ -19,6 +19,10 @@ CONTAINERS_CONF = '[containers]\ndefault_ulimits = ["nofile=1024:20000", "nproc=
 #: Without these systemd skips the sandbox silently, and DynamicUser= fails.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,SYS_PTRACE"
 
+#: systemd sets this at boot, but not in a container, where the kernel's own 10 would stay: then a journald that gets no
+#: processor for a tenth of a second loses entries that no real machine loses.
+JOURNAL_QUEUE = 512
+
 
 class PodmanError(Exception):
     """podman failed; the text has its words."""

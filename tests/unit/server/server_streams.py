@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
+from hafta import fifo
 from hafta.runtime import Runtime
 from hafta.server.source import BAD, GOOD
 
@@ -77,6 +78,7 @@ class Server:
         self._notify.bind(place)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HAFTA_")}
         self._readers: list[subprocess.Popen[bytes]] = []
+        self._open: list[int] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hafta.server", "--pipe", self.pipe, *options],
             env={**clean, "NOTIFY_SOCKET": place, **environ},
@@ -92,7 +94,14 @@ class Server:
         self.process.communicate()
         for reader in self._readers:
             reader.wait(PATIENCE)
+        for fd in self._open:
+            os.close(fd)
         self._notify.close()
+
+    def open_reader(self) -> int:
+        """Open the pipe for reading until this server is left."""
+        self._open.append(fifo.open_reader(self.pipe))
+        return self._open[-1]
 
     def drain(self, reader: int) -> None:
         """Have another process read until the server has gone."""
