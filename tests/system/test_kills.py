@@ -96,8 +96,10 @@ def test_the_journal_has_as_many_rollbacks_as_the_client_counted(outcome):
     machine.wait_until("a storm of rollbacks is summed up", lambda: any("HAFTA_REPEATED" in e for e in told()), 60)
     machine.run("systemctl", "stop", CLIENT)
     machine.wait_for_entry(f"_SYSTEMD_UNIT={CLIENT}", "HAFTA_EVENT=service-stopped", since=cursor)
-    assert stands_for(told()) == counted(machine) - before > 10
-    machine.run("systemctl", "start", CLIENT)
+    in_journal = stands_for(told())
+    assert in_journal > 10
+    # One may be under way when the stop comes; the next process runs it again, and tells it.
+    assert counted(machine) - before - in_journal in {0, 1}
 
 
 def test_nothing_is_left_when_both_are_stopped(outcome):
@@ -105,7 +107,7 @@ def test_nothing_is_left_when_both_are_stopped(outcome):
     machine, _ = outcome
     configure(machine, SERVER, interval=0.02, bad_rate=0)
     cursor = machine.cursor()
-    machine.run("systemctl", "restart", SERVER)
+    machine.run("systemctl", "restart", "hafta.target")
     wait_for_read(machine, cursor)
     stop(machine)
     assert leftovers(machine) == []
