@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from hafta.drivers.conductor import stand_in
 from hafta.engine.machine import Phase
-from hafta.engine.node import Node
 from hafta.errors import HaftaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.drivers.conductor import Conductor
+    from hafta.engine.node import Node
 
-_LINKED = (ExceptionGroup, HaftaError)  # what may hold other exceptions, a SequenceFailed its result
+_LINKED = (ExceptionGroup, HaftaError)  # what may hold other exceptions, or a result, or ends the call
 _NORMAL, _ROLLBACK, _UNWIND, _ASK, _UNWOUND = Phase.NORMAL, Phase.ROLLBACK, Phase.UNWIND, Phase.ASK, Phase.UNWOUND
 
 
@@ -42,29 +41,27 @@ def _run_normal(conductor: Conductor) -> None:
     if conductor.careful or not conductor.machine.node.plain:
         _run_judged(conductor)
         return
-    machine, run, advance, node_class = conductor.machine, conductor.run, conductor.machine.advance, Node
-    node = machine.node
-    while node.plain:
+    machine, run, now = conductor.machine, conductor.run, conductor.runtime.now
+    while machine.node.plain:
         try:
-            answer = node.normal_function(run)
+            answer = machine.walk(run)
+        except _LINKED as error:
+            conductor.failed(error)
+            return
         except Exception as error:
-            conductor.retreat(error)
+            machine.retreat(error, now())
             if machine.phase is _ROLLBACK:
                 _roll_back(conductor)
             if machine.phase is not _NORMAL:
                 return
-            if not isinstance(error, _LINKED) and error.__context__ is None and error.__cause__ is None:
+            if error.__context__ is None and error.__cause__ is None:
                 error.__traceback__ = None  # as release() does
                 conductor.released = machine.failed
             else:
                 conductor.release()
-            node = machine.node
         else:
-            if answer.__class__ is not node_class:
-                conductor.ended(answer)
-                return
-            advance(answer)
-            node = answer
+            conductor.ended(answer)
+            return
 
 
 def _run_judged(conductor: Conductor) -> None:
@@ -95,16 +92,15 @@ def _ask(conductor: Conductor) -> None:
 
 def _roll_back(conductor: Conductor) -> None:
     machine = conductor.machine
-    node = machine.node
-    unseen = node.plain and conductor.unobserved
     try:
-        function = node.rollback_function or stand_in if unseen else conductor.rolling_back()
-        answer = function(conductor.run, machine.checkpoint)
+        if conductor.unobserved and machine.phase is _ROLLBACK and machine.node.plain:
+            answer = machine.undo(conductor.run)
+            if machine.phase is _NORMAL:
+                return
+        else:
+            answer = conductor.rolling_back()(conductor.run, machine.checkpoint)
     except Exception as error:
         conductor.failed(error)
-        return
-    if answer is node and unseen and machine.phase is _ROLLBACK:
-        machine.advance(node)
     else:
         conductor.ended(answer)
 

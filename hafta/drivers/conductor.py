@@ -13,7 +13,7 @@ from hafta.drivers.rollback import Rollback
 from hafta.drivers.run import ENDED, Run
 from hafta.engine.machine import Machine, Phase
 from hafta.engine.words import Kind, describe
-from hafta.errors import HaftaError, IllegalMove
+from hafta.errors import IllegalMove
 from hafta.result import Result, SequenceFailed
 
 TYPE_CHECKING = False
@@ -103,15 +103,6 @@ class Conductor:
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
         if self.rollback is not None:
             self.rollback.ended(self.machine, self._now())
-
-    def retreat(self, error: Exception) -> None:
-        """End the normal function of a plain node with the exception that escaped it, and decide: the fast path."""
-        machine = self.machine
-        if isinstance(error, HaftaError):
-            self.failed(error)
-            machine.decide_by_default()
-            return
-        machine.retreat(error, self._now())
 
     def ended(self, answer: Any) -> None:
         """End the function with what it returned."""

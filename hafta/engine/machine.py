@@ -41,27 +41,23 @@ Whoever changes a rule changes the naive model in tests/unit/engine, the drivers
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 
 from hafta.engine.default import LIMIT, default_verdict
-from hafta.engine.words import EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Failure, Kind, PolicyEvent, Verdict
+from hafta.engine.failures import Failures, told
+from hafta.engine.node import Node
+from hafta.engine.words import EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Kind, PolicyEvent, Verdict
 from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-    from hafta.engine.node import Node
+    from hafta.engine.failures import Entry
 
     #: How far a visit of a node has come: its last checkpoint, and what was recorded with its checkpoints.
     Mark = tuple[int, dict[str, Any] | None]
-    #: A failure as it is kept: its number in this call, the node, and the other fields of Failure in their order.
-    _Entry = tuple[int, Node, Kind, int, int, Any, float]
-
-#: How many failures are kept, the newest: a node that fails for a year must not fill the memory.
-KEPT = 100
 
 
 class Phase(Enum):
@@ -98,15 +94,16 @@ _ACCEPTING = frozenset({Act.PROCEED, Act.EXIT})
 FRESH: Mark = (0, None)
 
 
-class Machine:
+class Machine(Failures):
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_failures", "_row", "_targets", "_then", "_undoing", "attempt", "delay", "failed", "failing",
-        "kind", "mark", "node", "phase", "reason", "since", "stack", "to",
+        "_targets", "_then", "_undoing", "attempt", "delay", "kind", "mark", "node", "phase", "reason", "since",
+        "stack", "to",
     )  # fmt: skip
 
     def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
+        super().__init__()
         self._targets = targets
         self._then: Verdict = EXIT  # what follows the unwinding
         self._undoing = False  # whether a process died in the rollback function of the current node
@@ -120,10 +117,6 @@ class Machine:
         self.reason: Any = None  # ... the reason, on failure and while rolling back
         self.delay = 0.0  # seconds that the verdict wants waited before the next function; the driver resets it
         self.since: float | None = None  # when control came to this node; the driver's, like every time here
-        self.failed = 0  # failures of this call, also those that are no longer kept
-        self.failing: _Entry | None = None  # the failure that is being dealt with
-        self._failures: deque[_Entry] = deque(maxlen=KEPT)
-        self._row = 0  # what `failed` was when the row of consecutive failures began
 
     def start(self, at: object) -> None:
         """Begin with this node. Raises IllegalMove for an unknown node, and the second time."""
@@ -162,12 +155,18 @@ class Machine:
         """In UNWIND, what follows."""
         return self._then
 
-    def advance(self, to: Node) -> None:
-        """Do what succeed(to) and decide_by_default() do, for a node without a policy function: the fast path."""
-        if self.phase is _NORMAL and to.home is self._targets:
-            node = self.node
+    def walk(self, run: object) -> Any:
+        """Run the normal functions of plain nodes as long as each names another: the fast path of success.
+
+        A plain node is judged by the default policy alone, so that nothing is to be asked in between. Returns what the
+        first other function answered, which the driver ends as any; what escapes a function, it fails as any.
+        """
+        targets, stack, node = self._targets, self.stack, self.node
+        while True:
+            to = node.normal_function(run)
+            if to.__class__ is not Node or not to.plain or to.home is not targets or self.phase is not _NORMAL:
+                return to
             if to is not node:
-                stack = self.stack
                 stack[node] = self.mark
                 if to in stack:
                     del stack[to]
@@ -177,22 +176,31 @@ class Machine:
                 self.attempt = 0
                 self._row = self.failed
             self.mark = FRESH
-        elif self.phase is _ROLLBACK and to is self.node:
+            node = to
+
+    def undo(self, run: object) -> Any:
+        """Run the rollback function of a plain node, and go on with that node if it names it: the fast path of a retry.
+
+        If the phase is not NORMAL then, what it answered is the driver's to end, and what escapes it to fail with.
+        """
+        node = self.node
+        function = node.rollback_function
+        to = node if function is None else function(run, self.mark[0])
+        if to is node and self.phase is _ROLLBACK:
             self.mark = FRESH
             self.phase = _NORMAL
-        else:
-            self._check_judged("success naming {}", to)
-            self.succeed(to)
-            self.decide_by_default()
+        return to
 
     def retreat(self, reason: object, at: float) -> None:
         """Do what fail(reason, at) and decide_by_default() do, for a node without a policy function: the fast path."""
-        if self.phase is not _NORMAL or self.attempt + 1 >= LIMIT:
-            self._check_judged("failure {!r}", reason)
+        attempt = self.attempt + 1
+        if attempt >= LIMIT or self.phase is not _NORMAL:
+            if self.phase is _UNWIND:  # half of it must not be done
+                raise self._out_of_turn(f"a verdict on failure {reason!r}")
             self.fail(reason, at)
             self.decide_by_default()
             return
-        self.attempt = attempt = self.attempt + 1
+        self.attempt = attempt
         self.failed = failed = self.failed + 1
         self.failing = entry = (failed, self.node, _NORMAL_FAIL, attempt, self.mark[0], reason, at)
         self._failures.append(entry)
@@ -299,8 +307,8 @@ class Machine:
             attempt=self.attempt,
             checkpoint=self.checkpoint,
             state=self.state,
-            failures=lambda: _told(entry for entry in kept if entry[0] > row),
-            history=lambda: _told(entry for entry in kept if entry[1] is node),
+            failures=lambda: told(entry for entry in kept if entry[0] > row),
+            history=lambda: told(entry for entry in kept if entry[1] is node),
             at=at,
             since=at if self.since is None else self.since,
         )
@@ -314,21 +322,6 @@ class Machine:
     def state(self) -> dict[str, Any] | None:
         """What the checkpoints of this visit have recorded."""
         return self.mark[1]
-
-    @property
-    def history(self) -> tuple[Failure, ...]:
-        """The newest KEPT failures of this call, oldest first."""
-        return _told(self._failures)
-
-    @property
-    def failure(self) -> Failure | None:
-        """The failure that is being dealt with, or that the sequence has failed with."""
-        return None if self.failing is None else Failure(str(self.failing[1]), *self.failing[2:])
-
-    @property
-    def newest_reason(self) -> Any:
-        """The reason of the newest failure, be it of a rollback while unwinding; None before the first."""
-        return self._failures[-1][5] if self._failures else None
 
     def _enter(self, node: Node) -> None:
         if node is not self.node or self.kind is _NORMAL_SUCCESS:
@@ -367,7 +360,7 @@ class Machine:
         else:
             self.phase = Phase.FAILED
 
-    def _record(self, kind: Kind, reason: object, at: float) -> _Entry:
+    def _record(self, kind: Kind, reason: object, at: float) -> Entry:
         self.failed += 1
         entry = (self.failed, self.node, kind, self.attempt, self.mark[0], reason, at)
         self._failures.append(entry)
@@ -384,11 +377,6 @@ class Machine:
             where = f"node {self.node}" if self.node is not None else "the call"
             raise IllegalMove(f"{where} named {to!r}, which is no node of the sequence", f"it has EXIT, {known}")
         return target
-
-    def _check_judged(self, move: str, what: object) -> None:
-        """Refuse a move and its verdict, where there is no verdict: half of it must not be done."""
-        if self.phase is _UNWIND:
-            raise self._out_of_turn(f"a verdict on {move.format(what)}")
 
     def _checked(self, verdict: object) -> Verdict:
         if self.phase is not _ASK:
@@ -407,7 +395,3 @@ class Machine:
         if self.phase is _ASK or self.phase is Phase.UNWOUND:
             return IllegalMove(f"node {self.node} has ended already; then came {move}", "end a function once")
         return IllegalMove(f"{move} is no move while node {self.node} {self.phase.value}")
-
-
-def _told(entries: Iterable[_Entry]) -> tuple[Failure, ...]:
-    return tuple(Failure(str(entry[1]), *entry[2:]) for entry in entries)

@@ -67,68 +67,79 @@ class Reporting(Runtime):
         self.last = event
 
 
+class Turns:
+    """What the functions below go by. They are made once, as those of a program are: so it can warm up."""
+
+    left: Iterator[int] = iter(())
+
+
+walk, retry = hafta.Sequence("walk"), hafta.Sequence("retry")
+
+
+@walk.node
+def there(_run: hafta.Run) -> Any:
+    return back
+
+
+@walk.node
+def back(_run: hafta.Run) -> Any:
+    return hafta.EXIT if next(Turns.left, None) is None else there
+
+
+@retry.node
+def work(_run: hafta.Run) -> Any:
+    turn = next(Turns.left, None)
+    if turn is None:
+        return hafta.EXIT
+    if turn & 1:
+        raise ValueError("bad data")
+    return work
+
+
+@work.rollback
+def undo(_run: hafta.Run, _checkpoint: int) -> Any:
+    return work
+
+
+def plain_there(_data: object) -> str | None:
+    return "back"
+
+
+def plain_back(_data: object) -> str | None:
+    return None if next(Turns.left, None) is None else "there"
+
+
+def plain_work(_data: object) -> str | None:
+    turn = next(Turns.left, None)
+    if turn is None:
+        return None
+    if turn & 1:
+        raise ValueError("bad data")
+    return "work"
+
+
+def plain_undo(_data: object, _progress: int) -> str:
+    return "work"
+
+
 def hafta_walk(runtime: Runtime) -> float:
-    walk = hafta.Sequence("walk")
-    left = iter(range(TRANSITIONS))
-
-    @walk.node
-    def there(_run: hafta.Run) -> Any:
-        return back
-
-    @walk.node
-    def back(_run: hafta.Run) -> Any:
-        return hafta.EXIT if next(left, None) is None else there
-
+    Turns.left = iter(range(TRANSITIONS))
     return _timed(lambda: walk.call(runtime=runtime), TRANSITIONS * 2)
 
 
 def plain_walk() -> float:
-    left = iter(range(TRANSITIONS))
-
-    def there(_data: object) -> str | None:
-        return "back"
-
-    def back(_data: object) -> str | None:
-        return None if next(left, None) is None else "there"
-
-    return _timed(lambda: plain({"there": (there, None), "back": (back, None)}, "there"), TRANSITIONS * 2)
+    Turns.left = iter(range(TRANSITIONS))
+    return _timed(lambda: plain({"there": (plain_there, None), "back": (plain_back, None)}, "there"), TRANSITIONS * 2)
 
 
 def hafta_retry(runtime: Runtime) -> float:
-    retry = hafta.Sequence("retry")
-    turns = iter(range(FAILURES * 2))
-
-    @retry.node
-    def work(_run: hafta.Run) -> Any:
-        turn = next(turns, None)
-        if turn is None:
-            return hafta.EXIT
-        if turn & 1:
-            raise ValueError("bad data")
-        return work
-
-    @work.rollback
-    def undo(_run: hafta.Run, _checkpoint: int) -> Any:
-        return work
-
+    Turns.left = iter(range(FAILURES * 2))
     return _timed(lambda: retry.call(runtime=runtime), FAILURES)
 
 
 def plain_retry(logger: logging.Logger | None) -> float:
-    turns = iter(range(FAILURES * 2))
-
-    def work(_data: object) -> str | None:
-        turn = next(turns, None)
-        if turn is None:
-            return None
-        if turn & 1:
-            raise ValueError("bad data")
-        return "work"
-
-    def undo(_data: object, _progress: int) -> str:
-        return "work"
-
-    return _timed(lambda: plain({"work": (work, undo)}, "work", logger=logger), FAILURES)
+    Turns.left = iter(range(FAILURES * 2))
+    return _timed(lambda: plain({"work": (plain_work, plain_undo)}, "work", logger=logger), FAILURES)
 
 
 def hafta_checkpoint() -> float:

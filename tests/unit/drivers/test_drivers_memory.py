@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import hafta
-from hafta.engine.machine import KEPT
+from hafta.engine.failures import KEPT
 from hafta.policies import FOREVER, Attempts
 from hafta.runtime import Runtime
 

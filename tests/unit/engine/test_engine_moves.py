@@ -21,6 +21,8 @@ from hafta.engine.words import (
 sequence = hafta.Sequence("moves")
 first = sequence.node(name="first")(lambda run: second)
 second = sequence.node(name="second")(lambda run: EXIT)
+giver = sequence.node(name="giver")(lambda run: run)
+judged = sequence.node(name="judged", policy=hafta.default_policy)(lambda run: EXIT)
 foreign = hafta.Sequence("other").node(name="second")(lambda run: EXIT)
 
 
@@ -33,7 +35,8 @@ def normal():
     machine = idle()
     machine.start(first)
     machine.mark = (7, {"at": 7})
-    machine.advance(second)
+    machine.succeed(second)
+    machine.decide_by_default()
     machine.mark = (3, {"at": 3})
     return machine
 
@@ -119,7 +122,6 @@ MOVES = {
     "back": (lambda m: m.decide(ROLL_BACK_PREVIOUS), ASKED, "the verdict <roll back previous>"),
     "give up": (lambda m: m.decide(FAIL_SEQUENCE), ASKED, "the verdict <fail sequence>"),
     "panic": (lambda m: m.decide(PANIC), ASKED, "the verdict <panic>"),
-    "advance": (lambda m: m.advance(first), (normal, rollback), "success naming first"),
     "retreat": (lambda m: m.retreat("why", 4.5), (normal, rollback), "failure 'why'"),
 }
 
@@ -160,7 +162,7 @@ def test_a_move_is_made_where_it_is_legal_and_else_raises_and_changes_nothing(ma
     message = refused(machine, move)
     if name == "start":
         assert message == f"cannot start at first: the sequence {machine.phase.value}"
-    elif name in {"advance", "retreat"} and make is unwind:
+    elif name == "retreat" and make is unwind:
         assert message == words(machine, f"a verdict on {what}")
     else:
         assert message == words(machine, what)
@@ -192,13 +194,22 @@ def test_naming_what_is_no_node_raises_and_changes_nothing(make, unknown):
 def test_an_unknown_node_is_answered_with_those_that_there_are():
     with pytest.raises(hafta.IllegalMove) as caught:
         normal().succeed("nowhere")
-    assert caught.value.hint == "it has EXIT, first, second"
+    assert caught.value.hint == "it has EXIT, first, second, giver, judged"
 
 
-@pytest.mark.parametrize("make", [normal, rollback], ids=lambda make: make.__name__)
-def test_advancing_to_a_node_of_another_sequence_raises_and_changes_nothing(make):
-    message = refused(make(), lambda m: m.advance(foreign))
-    assert message == "node second named <node second>, which is no node of the sequence"
+@pytest.mark.parametrize("answer", [foreign, EXIT, None, "first"])
+def test_what_does_not_name_a_node_of_the_sequence_by_itself_is_left_to_the_driver(answer):
+    machine = Machine(sequence.targets)
+    machine.start(giver)
+    before = contents(machine)
+    assert machine.walk(answer) is answer
+    assert contents(machine) == before
+
+
+def test_a_plain_node_is_not_walked_on_to_one_that_has_a_policy():
+    machine = Machine(sequence.targets)
+    machine.start(giver)
+    assert (machine.walk(judged), machine.node) == (judged, giver)
 
 
 @pytest.mark.parametrize("make", ASKED, ids=lambda make: make.__name__)

@@ -6,7 +6,7 @@ import pytest
 
 import hafta
 from hafta import exits
-from hafta.engine.machine import KEPT
+from hafta.engine.failures import KEPT
 from hafta.engine.words import Failure, describe
 from hafta.testing import FakeRuntime
 

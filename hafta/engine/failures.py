@@ -1,0 +1,53 @@
+"""The failures of one call: the one that is dealt with, and the newest before it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hafta.engine.words import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from hafta.engine.node import Node
+    from hafta.engine.words import Kind
+
+    #: A failure as it is kept: its number in this call, the node, and the other fields of Failure in their order.
+    Entry = tuple[int, Node, Kind, int, int, Any, float]
+
+#: How many failures are kept, the newest: a node that fails for a year must not fill the memory.
+KEPT = 100
+
+
+class Failures:
+    """What a machine knows of its failures. They are kept as tuples, and told as records to whoever asks."""
+
+    __slots__ = ("_failures", "_row", "failed", "failing")
+
+    def __init__(self) -> None:
+        self.failed = 0  # failures of this call, also those that are no longer kept
+        self.failing: Entry | None = None  # the failure that is being dealt with
+        self._failures: deque[Entry] = deque(maxlen=KEPT)
+        self._row = 0  # what `failed` was when the row of consecutive failures began
+
+    @property
+    def history(self) -> tuple[Failure, ...]:
+        """The newest KEPT failures of this call, oldest first."""
+        return told(self._failures)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure that is being dealt with, or that the sequence has failed with."""
+        return None if self.failing is None else Failure(str(self.failing[1]), *self.failing[2:])
+
+    @property
+    def newest_reason(self) -> Any:
+        """The reason of the newest failure, be it of a rollback while unwinding; None before the first."""
+        return self._failures[-1][5] if self._failures else None
+
+
+def told(entries: Iterable[Entry]) -> tuple[Failure, ...]:
+    """Return the failures as records."""
+    return tuple(Failure(str(entry[1]), *entry[2:]) for entry in entries)
