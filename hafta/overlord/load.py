@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     from hafta.overlord.unit import Unit
     from hafta.systemd.unitfile import Entry
 
-SYSTEM = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+ADMINISTRATOR = ("/etc/systemd/system", "/run/systemd/system")
+SYSTEM = (*ADMINISTRATOR, "/usr/lib/systemd/system", "/lib/systemd/system")
 KINDS = ("service", "target")
 
 
 def search_path(given: Sequence[str]) -> tuple[str, ...]:
-    """Return where names are looked up: the given directories, our own, the system's."""
-    own = os.path.join(TREE, "units") if in_checkout() else os.path.join(sys.prefix, "lib/systemd/system")
-    return tuple(dict.fromkeys((*map(os.path.abspath, given), own, *SYSTEM)))
+    """Return where names are looked up: the given directories, then our own and the system's.
+
+    A checkout's own units come first. Installed ones are a vendor's: what `systemctl edit` or `mask` leaves wins.
+    """
+    vendor = (*ADMINISTRATOR, os.path.join(sys.prefix, "lib/systemd/system"))
+    own = (os.path.join(TREE, "units"),) if in_checkout() else vendor
+    return tuple(dict.fromkeys((*map(os.path.abspath, given), *own, *SYSTEM)))
 
 
 class Loader:
@@ -74,8 +79,10 @@ class Loader:
         """Take in what is only wanted; what cannot be is left out, and said."""
         if name in self.units or self._is_foreign(name):
             return
-        if not self._file_of(Name(name)):
-            self.notes.append(f"{unit.name} wants {name}, which is not there: goes on without it")
+        file = self._file_of(Name(name))
+        if not file or _is_masked(file):
+            why = "masked" if file else "not there"
+            self.notes.append(f"{unit.name} wants {name}, which is {why}: goes on without it")
             return
         self._add(name)
 

@@ -290,7 +290,26 @@ def test_in_the_systems_directories_what_is_enabled_is_pulled_in(files):
 def test_our_own_units_are_found_from_a_checkout_and_from_an_installation(monkeypatch, tmp_path):
     assert search_path(["/x", "y"])[:3] == ("/x", os.path.abspath("y"), os.path.join(load.TREE, "units"))
     monkeypatch.setattr(load, "in_checkout", lambda: False)
-    assert search_path([])[0] == os.path.join(sys.prefix, "lib/systemd/system")
+    assert os.path.join(sys.prefix, "lib/systemd/system") in search_path([])
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/opt/venv"])
+def test_what_the_administrator_changes_wins_over_the_installed_unit(monkeypatch, prefix):
+    """`systemctl edit --full`, `mask`, and drop-ins of the same name: /etc first, then /run, then the vendor."""
+    monkeypatch.setattr(load, "in_checkout", lambda: False)
+    monkeypatch.setattr(sys, "prefix", prefix)
+    path = search_path(["/given"])
+    expected = ("/given", "/etc/systemd/system", "/run/systemd/system", f"{prefix}/lib/systemd/system")
+    assert path[:4] == expected
+    assert len(path) == len(set(path))
+
+
+def test_a_masked_unit_that_is_only_wanted_is_left_out_and_said(files):
+    files.service("a", unit="Wants=masked.service")
+    os.symlink("/dev/null", files.path / "units" / "masked.service")
+    loader = Loader((str(files.path / "units"),), ROOTS)
+    assert list(loader.load(["a"])) == ["a.service"]
+    assert loader.notes == ["a.service wants masked.service, which is masked: goes on without it"]
 
 
 def test_the_shipped_units_can_be_run():
