@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class RolledBack(Event):
-    """A rollback function ran, or stood in for by the default one, and succeeded."""
+    """A node went back: its rollback function ran and succeeded, or it has none.
+
+    Where `attempt` is 0 the node had not failed itself: control came back to it from a later one.
+    """
 
     MESSAGE_ID = "fb4d312c3de545b496cd4992e418f146"
     NAME = "rolled-back"
@@ -35,8 +38,8 @@ class RolledBack(Event):
     def message(self) -> str:
         """Say which node went back from where, and what comes next."""
         return (
-            f"Sequence {self.sequence} rolled back node {self.node} from checkpoint {show_checkpoint(self.checkpoint)},"
-            f" attempt {self.attempt}{_next(self.unwinding, self.to_node)}: {show_reason(self.reason)}"
+            f"Sequence {self.sequence} rolled back node {self.node} from checkpoint {show_checkpoint(self.checkpoint)}"
+            f"{_attempt(self.attempt)}{_next(self.unwinding, self.to_node)}: {show_reason(self.reason)}"
         )
 
 
@@ -62,7 +65,7 @@ class RollbackFailed(Event):
         """Say which node could not go back, from where, and what comes next."""
         return (
             f"Sequence {self.sequence} could not roll back node {self.node} from checkpoint"
-            f" {show_checkpoint(self.checkpoint)}, attempt {self.attempt}{_next(self.unwinding, self.to_node)}:"
+            f" {show_checkpoint(self.checkpoint)}{_attempt(self.attempt)}{_next(self.unwinding, self.to_node)}:"
             f" {show_reason(self.reason)}"
         )
 
@@ -100,7 +103,7 @@ class SequenceFailed(Event):
     def message(self) -> str:
         """Say where and why."""
         return (
-            f"Sequence {self.sequence} failed at node {self.node}, attempt {self.attempt}: {show_reason(self.reason)}"
+            f"Sequence {self.sequence} failed at node {self.node}{_attempt(self.attempt)}: {show_reason(self.reason)}"
         )
 
 
@@ -273,6 +276,10 @@ class VariableIgnored(Event):
     def message(self) -> str:
         """Say which variable and what is wrong with it."""
         return f"Environment variable {self.variable} is ignored: {show_reason(self.reason)}"
+
+
+def _attempt(attempt: int) -> str:
+    return f", attempt {attempt}" if attempt else ""
 
 
 def _next(unwinding: bool | None, to_node: str | None) -> str:

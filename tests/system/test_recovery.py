@@ -101,7 +101,8 @@ def test_the_rollback_is_found_and_explained_in_the_journal(running):
     explained = running.run("journalctl", "-x", "--no-pager", f"--cursor={cursor}", f"MESSAGE_ID={ROLLED_BACK}").stdout
     assert "Subject: Sequence client rolled back node get_work" in explained
     assert "Defined-By: HAFTA" in explained
-    assert "its rollback function has undone what it had begun" in explained
+    assert "went back from checkpoint" in explained
+    assert "If it has a rollback function, that ran with this checkpoint" in explained
 
 
 def test_a_killed_client_is_restarted_and_reads_on(running):

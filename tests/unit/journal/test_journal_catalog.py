@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from journal_support import KINDS
 
+from hafta.journal import events
+
 CATALOG = pathlib.Path(__file__).parents[3] / "units" / "hafta.catalog"
 HEADERS = ["Subject", "Defined-By", "Support", "Documentation"]
 ALWAYS = {"MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "HAFTA_EVENT", "HAFTA_NUMBER"}
@@ -53,6 +55,19 @@ def test_an_explanation_names_only_variables_that_exist(kind):
     _, prose = entries()[kind.MESSAGE_ID]
     every = fields_always_there(kind) | {f"HAFTA_{name.upper()}" for name in kind._fields} | {"HAFTA_REPEATED"}
     assert set(re.findall(r"\bHAFTA_[A-Z_]+", prose)) <= every
+
+
+def test_an_explanation_shows_no_time_in_microseconds():
+    """The message says it as a person would; catalogs know no arithmetic. An age may be any number."""
+    kinds = [kind for kind in KINDS if kind is not events.Resumed]
+    assert [kind.NAME for kind in kinds if "_USEC@" in entries()[kind.MESSAGE_ID][1]] == []
+
+
+def test_a_rollback_of_a_node_that_had_not_failed_is_explained():
+    """Every death of the server gives one: control comes back to open_pipe."""
+    _, prose = entries()[events.RolledBack.MESSAGE_ID]
+    assert "If that is 0, it had not failed" in prose
+    assert "If it has a rollback function" in prose
 
 
 def test_journalctl_compiles_the_catalog(tmp_path):

@@ -29,6 +29,14 @@ SENTENCES = [
         "Sequence reader rolled back node g from checkpoint 7, attempt 5, on the way back to the previous node: end",
     ),
     (
+        events.RolledBack("reader", "open", 0, "the server has gone", 0, to_node="open"),
+        "Sequence reader rolled back node open from checkpoint 0, next node open: the server has gone",
+    ),
+    (
+        events.RollbackFailed("reader", "open", 0, "no permission", 0),
+        "Sequence reader could not roll back node open from checkpoint 0: no permission",
+    ),
+    (
         events.RollbackFailed("reader", "get_work", CP.CLEAR, "no permission", 2),
         "Sequence reader could not roll back node get_work from checkpoint CLEAR (0), attempt 2: no permission",
     ),
@@ -41,6 +49,7 @@ SENTENCES = [
         events.SequenceFailed("reader", "open_pipe", "no such file", 5),
         "Sequence reader failed at node open_pipe, attempt 5: no such file",
     ),
+    (events.SequenceFailed("reader", "open", "refused", 0), "Sequence reader failed at node open: refused"),
     (
         events.Resumed("o", "move", CP.RECEIVED, 1, "main", 1_500_000),
         "Sequence o resumes instance main, interrupted in node move at checkpoint RECEIVED (1), attempt 1, 1.5 s ago",
