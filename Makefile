@@ -1,6 +1,6 @@
 # HAFTA: `make run` shows it at work, `make test` tests everything. `make help` lists the rest.
 
-# Debian's own Python first: python3-systemd and the like belong to it.
+# Debian's own Python first: python3-sdnotify and the like belong to it.
 PYTHON := $(firstword $(wildcard /usr/bin/python3) $(shell command -v python3))
 VENV := .venv
 IN := $(VENV)/bin
@@ -8,8 +8,8 @@ PYTEST := $(IN)/python -m pytest
 export HYPOTHESIS_STORAGE_DIRECTORY ?= $(VENV)/hypothesis
 
 # What the tests need of Debian; packages and machines say themselves what they need (packaging/need).
-NEEDED := python3-venv python3-click python3-sdnotify python3-systemd gcc libc6-dev systemd strace e2fsprogs graphviz \
-          user-mode-linux python3-fusepy
+NEEDED := python3-venv python3-click python3-sdnotify gcc libc6-dev systemd strace e2fsprogs graphviz user-mode-linux \
+          python3-fusepy
 
 .PHONY: help run test lint types unit packages system torture torture-power bench bench-peers bench-system deb rpm clean
 

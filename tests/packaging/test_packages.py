@@ -94,6 +94,35 @@ def test_all_versions_are_the_same():
     assert re.search(r"(?m)^Version: *(.*)$", spec)[1] == version
 
 
+def test_each_package_needs_the_python_that_the_project_names(packages):
+    """An .rpm, by its dependency generators, needs exactly the one that it was built with."""
+    kind, first, _ = packages
+    if kind == "rpm":
+        library = run("rpm", "--query", "--requires", "--package", *first.glob("python3-hafta*.rpm"))
+        assert re.search(r"(?m)^python\(abi\) = 3\.\d+$", library)
+        return
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    for package in first.glob("*.deb"):
+        assert f"python3:any (>= {needed}~)" in run("dpkg-deb", "--field", package, "Depends")
+
+
+def test_no_package_depends_on_what_it_does_not_import(packages):
+    kind, first, _ = packages
+    ask = ("dpkg-deb", "--field") if kind == "deb" else ("rpm", "--query", "--requires", "--recommends", "--package")
+    for package in first.glob(f"*.{kind}"):
+        assert "python3-systemd" not in run(*ask, package)
+
+
+def test_units_go_where_the_distribution_has_them(packages):
+    """In /lib before trixie, in /usr/lib from there on: no recipe may fix it."""
+    kind, first, _ = packages
+    for recipe in ("debian/hafta.install", "debian/rules", "rpm/hafta.spec"):
+        assert "lib/systemd/system" not in (ROOT / "packaging" / recipe).read_text()
+    if kind == "deb":
+        place = run("pkg-config", "--variable=systemdsystemunitdir", "systemd").strip()
+        assert f".{place}/hafta.target\n" in run("dpkg-deb", "--contents", *first.glob("hafta_*.deb"))
+
+
 def test_a_build_leaves_the_checkout_as_it_is(packages, trees):
     """What is new or changed since the first commit would show."""
     run("git", "-C", trees[0], "add", "--all")
