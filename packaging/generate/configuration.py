@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import programs
 
+from hafta.settings import help_default
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hafta.settings import Program, Setting
 
+#: The settings with which a service ends by itself. Its unit has Restart=always, and a clean end begins a new row of
+#: crashes: systemd would start it again at once, for ever, and nothing would hold that back.
+ENDING = {"count", "once"}
+
 HEAD = """\
 # Settings of {unit}; `systemctl restart {name}` takes them over.
-# A line that begins with # changes nothing; what it shows is the default. See {name}(1) and {unit}(8).
+# A line that begins with # changes nothing; what it shows is the default, and so is an empty value.
+# See {name}(1) and {unit}(8).
 """
 
 
@@ -37,13 +44,19 @@ def unit_defaults(root: Path, name: str) -> dict[str, str]:
 def text(program: Program, defaults: dict[str, str]) -> str:
     """Return the whole file."""
     head = HEAD.format(unit=f"{program.name}.service", name=program.name)
-    return "\n".join([head, *(_setting(setting, defaults) for setting in program.settings)])
+    return "\n".join([head, *(_setting(setting, defaults) for setting in offered(program))])
+
+
+def offered(program: Program) -> list[Setting]:
+    """Return the settings that make sense for a service that is always restarted."""
+    return [setting for setting in program.settings if setting.name not in ENDING]
 
 
 def _setting(setting: Setting, defaults: dict[str, str]) -> str:
-    sentence = setting.help[0].upper() + setting.help[1:]
+    shown = _shown(setting, defaults)
+    sentence = setting.help[0].upper() + setting.help[1:] + ("" if shown else help_default(setting))
     words = textwrap.fill(f"{sentence}.", 100, initial_indent="# ", subsequent_indent="# ")
-    return f"{words}\n#{setting.variable}={_shown(setting, defaults)}\n"
+    return f"{words}\n#{setting.variable}={shown}\n"
 
 
 def _shown(setting: Setting, defaults: dict[str, str]) -> str:

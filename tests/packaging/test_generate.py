@@ -56,12 +56,30 @@ def test_fedora_keeps_its_modules_elsewhere():
     assert launchers.library("debian") == LIBRARY
 
 
+#: With these a service ends by itself, and its unit would start it again at once, for ever.
+ENDING = {"HAFTA_COUNT", "HAFTA_ONCE"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_configuration_file_has_every_setting_commented_out(generated, name):
     lines = (generated / "config" / name).read_text().splitlines()
     assert all(line.startswith("#") or not line for line in lines)
     shown = re.findall(r"(?m)^#(HAFTA_\w+)=", "\n".join(lines))
-    assert shown == [setting.variable for setting in SERVICES[name].settings]
+    assert shown == [setting.variable for setting in SERVICES[name].settings if setting.variable not in ENDING]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_default_that_is_no_value_is_told_in_words(generated, name):
+    told = {setting.variable: setting.shown_default for setting in SERVICES[name].settings}
+    empty = [words for words in paragraphs(generated / "config" / name) if words[-1].endswith("=")]
+    assert empty
+    for *words, last in empty:
+        shown = told[last.removeprefix("#").removesuffix("=")]
+        assert shown is None or f"(default: {shown})" in " ".join(words)
+
+
+def paragraphs(path):
+    return [text.replace("# ", "").split() for text in path.read_text().split("\n\n")]
 
 
 @pytest.mark.parametrize("name", SERVICES)
