@@ -53,11 +53,11 @@ class Service(Runtime):
             self.report(VariableIgnored(variable, reason))
 
     def progress(self) -> None:
-        """Note that the work has moved on; one comparison, except about twice a second."""
+        """Note that the work has moved on; one comparison, except about twice a second and when a ping is due."""
         now = time.monotonic()
         if now >= self._next:
-            self._next = now + self.slice
             self._beat(now)
+            self._next = min(now + self.slice, self.watchdog.next)
 
     def _beat(self, now: float) -> None:
         if self.watchdog.due(now):

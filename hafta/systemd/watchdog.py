@@ -33,14 +33,15 @@ class Watchdog:
         self.period = self._period(environ, pid)
         #: Seconds that a wait may last at a time; None: any.
         self.slice = self.period and self.period / 4
-        self._next = NEVER if self.period is None else 0.0
+        #: When a ping is due; infinity without a watchdog.
+        self.next = NEVER if self.period is None else 0.0
 
     def due(self, now: float) -> bool:
         """Tell whether to ping now, at a moment of progress; the next is due half a period later."""
-        if now < self._next:
+        if now < self.next:
             return False
         assert self.period is not None
-        self._next = now + self.period / 2
+        self.next = now + self.period / 2
         return True
 
     def _period(self, environ: Mapping[str, str], pid: int) -> float | None:

@@ -1,10 +1,15 @@
 """What a service tells its overlord, and when it feeds the watchdog: by progress, and by nothing else."""
 
+import itertools
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 from service_support import Child, body, sequence
+
+from hafta.service import service as service_module
+from hafta.service.service import Service
 
 RIGHT_PID = ("import os, sys, time", "import os, sys, time\nos.environ['WATCHDOG_PID'] = str(os.getpid())")
 
@@ -77,6 +82,20 @@ def test_it_is_fed_at_most_twice_a_period():
         periods = (time.monotonic() - start) / 0.2
         pings = child.told.count("WATCHDOG=1")
     assert 2 <= pings <= 1 + 2 * periods
+
+
+@pytest.mark.parametrize("step", [0.17, 0.3, 0.4999])
+def test_two_pings_lie_at_most_half_a_period_and_one_slice_apart(monkeypatch: pytest.MonkeyPatch, step: float):
+    """Whatever moments progress falls on: a look at what else is owed does not put a ping off."""
+    service = Service("probe", {"WATCHDOG_USEC": "5000000"})
+    clock, pings = [0.0], []
+    monkeypatch.setattr(service_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(service.notifier, "watchdog", lambda: pings.append(clock[0]))
+    while clock[0] < 60:
+        service.progress()
+        clock[0] += step
+    assert service.slice == 0.5
+    assert max(later - earlier for earlier, later in itertools.pairwise(pings)) <= 2.5 + step + 1e-9
 
 
 @pytest.mark.parametrize("hang", ["time.sleep(0.5)", "import threading; threading.Event().wait(0.5)", "os.read(r, 1)"])

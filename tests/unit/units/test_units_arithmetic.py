@@ -3,12 +3,11 @@
 import re
 
 import pytest
-from unit_files import SERVICES, comments, read, seconds
+from unit_files import SERVICES, UNITS, comments, read, seconds
 
 from hafta import exits
 from hafta.service import holdoff
-from hafta.service.service import HOUSEKEEPING
-from hafta.systemd.watchdog import Watchdog
+from hafta.service.service import Service
 
 SERVER = "hafta-server.service"
 
@@ -74,15 +73,20 @@ def test_the_limit_in_the_comment_is_that_of_the_unit():
 def test_the_watchdog_in_the_comment_is_that_of_the_code():
     unit = read(SERVER)
     period = seconds(unit, "Service", "WatchdogSec")
-    watchdog = Watchdog({"WATCHDOG_USEC": f"{period * 1_000_000:.0f}"}, 1)
-    assert watchdog.due(0.0)
-    pause = next(step / 100 for step in range(1, 1000) if watchdog.due(step / 100))
-    slack = period - pause - period / 4
+    service = Service("hafta-server", {"WATCHDOG_USEC": f"{period * 1_000_000:.0f}"})
+    assert service.watchdog.due(0.0)
+    pause, wait = service.watchdog.next, service.slice
+    slack = period - pause - wait
     text = comments(SERVER)
-    assert f"at most one in {pause:g} s, and no wait is longer than {period / 4:g} s" in text
-    assert f"{period:g} - {pause:g} - {period / 4:g} = {slack:g} s to spare" in text
+    assert f"at most one in {pause:g} s, and no wait is longer than {wait:g} s" in text
+    assert f"{period:g} - {pause:g} - {wait:g} = {slack:g} s to spare" in text
     assert f"killed {slack:g} to {period:g} s after" in text
-    assert period / 4 >= HOUSEKEEPING
+    assert f"SIGKILL {seconds(unit, 'Service', 'TimeoutAbortSec'):g} s later" in text
+
+
+def test_the_page_says_when_a_hang_is_killed():
+    page = (UNITS.parent / "packaging/man/hafta-server.service.8.in").read_text()
+    assert re.search(r"killed ([\d.]+ to [\d.]+) s after", comments(SERVER))[1] + " seconds" in page
 
 
 @pytest.mark.parametrize("name", SERVICES)
