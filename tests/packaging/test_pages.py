@@ -1,6 +1,8 @@
 """The man pages: one per command and per unit, whole, free of roff's warnings, and with every option that there is."""
 
+import inspect
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import programs
 import pytest
 
 from hafta import exits
+from hafta.cli import picture
+from hafta.engine.words import Kind
+from hafta.overlord.overlord import STOP_SIGNALS
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(programs.walk())
@@ -74,6 +79,46 @@ def test_the_page_of_a_command_has_all_that_its_help_has(page, name):
 def test_the_page_of_the_concepts_has_every_exit_status(page):
     text = page("hafta.7")
     assert all(re.search(rf"(?m)^ +{status} +\S", text) for status in exits.MEANING)
+
+
+#: What the code reads of the environment besides the settings.
+OF_STORES = ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HOME")
+READ_TOO = {
+    "hafta-run.1": ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME", "NO_COLOR", "TERM", "JOURNAL_STREAM"),
+    "hafta-checkpoints.1": (*OF_STORES, "NO_COLOR", "TERM", "COLUMNS"),
+    "hafta-checkpoints-show.1": OF_STORES,
+    "hafta-checkpoints-discard.1": OF_STORES,
+    "hafta-client.service.8": ("HAFTA_PIPE", "HAFTA_INSTANCE"),
+    "hafta-server.service.8": ("HAFTA_PIPE", "HAFTA_MODE"),
+}
+
+
+@pytest.mark.parametrize("name", READ_TOO)
+def test_a_page_names_every_variable_that_counts(page, name):
+    section = re.search(r"(?ms)^ENVIRONMENT$(.*?)^[A-Z]", page(name))[1]
+    assert [variable for variable in READ_TOO[name] if not re.search(rf"\b{variable}\b", section)] == []
+
+
+def test_the_page_of_the_checkpoints_explains_all_that_the_table_and_the_json_show(page):
+    text = page("hafta-checkpoints.1")
+    table, _, json = text.partition("\n   The table\n")[2].partition("\n   JSON\n")
+    marks = {mark.strip() for mark in picture._MARKS.values()} | {"(interrupted)", "(stopped)", "(ended)", "[pid]"}
+    assert [word for word in (*picture.COLUMNS, *marks) if word not in table] == []
+    keys = set(re.findall(r'(?m)"(\w+)": ', inspect.getsource(picture))) - {"base64"}
+    assert len(keys) > 25
+    assert [key for key in keys if not re.search(rf"\b{key}\b", json)] == []
+
+
+def test_the_page_of_the_overlord_names_every_signal_that_it_takes(page):
+    text = page("hafta-run.1")
+    names = [signum.name for signum in STOP_SIGNALS if isinstance(signum, signal.Signals)]
+    assert [name for name in (*names, "SIGRTMIN+3", "SIGUSR1") if name not in text] == []
+
+
+def test_the_page_of_the_concepts_has_the_words_of_the_library(page):
+    text = page("hafta.7")
+    events = [kind.name for kind in Kind if kind is not Kind.ORPHANED]  # of changed programs: docs/durable.md
+    assert [word for word in (*events, "userdata", "policy event", "verdict", "panic") if word not in text] == []
 
 
 def test_pages_refer_only_to_pages_that_exist(page):

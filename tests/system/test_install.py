@@ -1,8 +1,12 @@
 """Installing the .deb: what it does, what it does not do, and what the machine then is."""
 
+import re
+from pathlib import Path
+
 import pytest
 from services import CLIENT, SERVER, is_running, leftovers, pid, start, stop, wait_for_read
 
+ROOT = Path(__file__).parents[2]
 UNITS = (SERVER, CLIENT)
 
 
@@ -94,16 +98,21 @@ def test_a_reload_is_refused_and_disturbs_nothing(fresh, unit):
 
 
 def test_an_instance_reads_a_pipe_of_its_own(fresh):
-    """A second server by hand, as the same user, makes the pipe; the instance is named after it."""
-    start(fresh)
-    fresh.run(
-        *("systemd-run", "--unit=second", "--uid=hafta", "--setenv=HAFTA_MODE=0640", "--property=UMask=0027"),
-        *("hafta-server", "--pipe=/run/hafta/second", "--interval=0.05", "--bad-rate=0"),
-    )
-    fresh.run("systemctl", "start", "hafta-client@second.service")
+    """As its page shows: a second server makes the pipe, and is started with its client and stopped with the first."""
+    page = (ROOT / "packaging/man/hafta-client.service.8.in").read_text().replace("\\-", "-")
+    unit, commands = re.findall(r"(?s)\.EX\n(.*?)\.EE", page)
+    fresh.write("/etc/systemd/system/hafta-second.service", unit)
+    fresh.write("/etc/systemd/system/hafta-second.service.d/fast.conf", "[Service]\nEnvironment=HAFTA_INTERVAL=0.05\n")
+    fresh.sh(commands.replace("# ", ""))
     fresh.wait_for_entry("_SYSTEMD_UNIT=hafta-client@second.service", "HAFTA_EVENT=sequence-succeeded")
-    fresh.run("systemctl", "stop", "second.service", "hafta.target")
-    fresh.wait_for_state("hafta-client@second.service", "inactive")
+    assert is_running(fresh, "hafta-second.service")
+    assert is_running(fresh, SERVER)
+    fresh.run("systemctl", "stop", SERVER, "hafta.target")
+    fresh.wait_for_state("hafta-second.service", "inactive")
+    fresh.run("systemctl", "disable", "hafta-second.service", "hafta-client@second.service")
+    fresh.sh("rm -r /etc/systemd/system/hafta-second.service*; systemctl daemon-reload")
+    stop(fresh)
+    assert leftovers(fresh) == []
 
 
 def test_enabled_services_run_again_after_a_reboot(fresh):
@@ -121,10 +130,11 @@ def test_enabled_services_run_again_after_a_reboot(fresh):
 
 
 def test_every_page_and_every_catalog_entry_is_there(fresh):
-    pages = (
-        "hafta hafta-server hafta-client hafta-server.service hafta-client.service hafta-client@.service hafta.target"
-    )
-    fresh.sh(f"for page in {pages}; do man --warnings $page >/dev/null; done")
+    files = fresh.sh("dpkg-query --listfiles hafta | grep /usr/share/man/man./").split()
+    pages = {path.rpartition("/")[2].removesuffix(".gz") for path in files}
+    sources = {path.name.removesuffix(".in") for path in (ROOT / "packaging/man").glob("*.in")}
+    assert pages == sources
+    fresh.sh(f"for page in {' '.join(pages)}; do man --warnings $page >/dev/null; done")
     identifiers = fresh.sh("sed -n 's/^-- //p' /usr/lib/systemd/catalog/hafta.catalog").split()
     listed = fresh.run("journalctl", "--list-catalog", *identifiers).stdout
     assert all(identifier in listed for identifier in identifiers)
