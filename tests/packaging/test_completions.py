@@ -1,10 +1,12 @@
 """Shell completion, asked of the shells themselves."""
 
+import contextlib
 import os
 import pty
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -103,29 +105,85 @@ def read_until(fd, words, timeout=20):
     return shown
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_zsh_offers_every_option_and_explains_it(generated, tool, name):
-    """In a terminal, because zsh completes nowhere else."""
-    shell = tool("zsh")
+@contextlib.contextmanager
+def zsh(shell, directory, path):
+    """A terminal in which zsh waits for a command, because zsh completes nowhere else."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execve(shell, ["zsh", "-f", "-i"], {"PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "200"})
+        os.execve(shell, ["zsh", "-f", "-i"], {"PATH": path, "TERM": "xterm", "COLUMNS": "200"})
     try:
-        os.write(fd, SET_UP_ZSH.format(directory=generated / "completions/zsh").encode())
+        os.write(fd, SET_UP_ZSH.format(directory=directory).encode())
         assert "now>" in read_until(fd, ["now>"])
-        os.write(fd, f"{name} --\t\t".encode())
-        options = [setting.option for setting in SERVICES[name].settings]
-        shown = read_until(fd, [*options, *COMMON])
+        yield fd
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(fd)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_zsh_offers_every_option_and_explains_it(generated, tool, name):
+    options = [setting.option for setting in SERVICES[name].settings]
+    with zsh(tool("zsh"), generated / "completions/zsh", "/usr/bin:/bin") as fd:
+        os.write(fd, f"{name} --\t\t".encode())
+        shown = read_until(fd, [*options, *COMMON])
     assert [option for option in (*options, *COMMON) if option not in shown] == []
     assert all(setting.help[:30] in shown for setting in SERVICES[name].settings)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_hafta_is_asked_itself(generated, shell):
-    """click's completion calls the command, which therefore always knows its own options."""
-    name = {"bash": "hafta", "zsh": "_hafta", "fish": "hafta.fish"}[shell]
-    assert f"_HAFTA_COMPLETE={shell}_complete" in (generated / "completions" / shell / name).read_text()
+@pytest.fixture
+def hafta(tmp_path, monkeypatch):
+    """Put the command itself on the path: click's completions call it."""
+    command = tmp_path / "bin" / "hafta"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\nimport sys\nfrom hafta.cli import main\nsys.exit(main())\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    return command.parent
+
+
+#: Asks the function that the file has registered for hafta.
+ASK_BASH_CLICK = """
+source "$1"
+COMP_WORDS=("${@:2}")
+COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+compopt() { :; }
+$(complete -p hafta | sed 's/.*-F \\([^ ]*\\).*/\\1/') hafta
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+TYPED = {
+    "run": {"run"},
+    "c": {"checkpoints"},
+    "checkpoints ": {"show", "discard"},
+    "run --ep": {"--ephemeral"},
+    "checkpoints discard --y": {"--yes"},
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_bash_completes_hafta(generated, tool, hafta, typed):
+    file = str(generated / "completions/bash/hafta")
+    words = [tool("bash"), "-c", ASK_BASH_CLICK, "bash", file, "hafta", *typed.split(" ")]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert (done.stderr, set(done.stdout.split())) == ("", TYPED[typed])
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_fish_completes_hafta(fish, hafta, typed):
+    assert {word.strip() for word in fish(f"hafta {typed}")} == TYPED[typed]
+
+
+#: A list of several, each with its explanation; what there is only one of, a terminal shows in pieces.
+LISTED = {
+    "": {"run", "Run systemd units", "checkpoints", "Show where durable sequences"},
+    "checkpoints ": {"show", "Show all that is known", "discard", "Remove a record"},
+    "run --": {"--unit-path", "--ephemeral", "what stands for /var/lib (%S)"},
+}
+
+
+@pytest.mark.parametrize("typed", LISTED)
+def test_zsh_completes_hafta(generated, tool, hafta, typed):
+    with zsh(tool("zsh"), generated / "completions/zsh", f"{hafta}:/usr/bin:/bin") as fd:
+        os.write(fd, f"hafta {typed}\t\t".encode())
+        shown = read_until(fd, LISTED[typed])
+    assert [words for words in LISTED[typed] if words not in shown] == []
