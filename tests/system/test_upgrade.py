@@ -7,6 +7,7 @@ from booted.rootfs import SUITES
 from services import CLIENT, SERVER, STARTED, is_running, leftovers, pid, start, wait_for_read
 
 INSTANCE = "hafta-client@second.service"
+DROP_IN = "/etc/systemd/system/hafta-server.service.d"
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +64,26 @@ def test_removing_stops_everything_and_keeps_the_configuration(upgraded):
     machine, _, _ = upgraded
     machine.run("systemctl", "start", "hafta.target", INSTANCE)
     machine.run("systemctl", "enable", "hafta.target", INSTANCE)
+    machine.write(f"{DROP_IN}/override.conf", "[Service]\nNice=1\n")
+    machine.write("/var/lib/hafta-overlord/hafta-client/record", "of `hafta run`, beside systemd")
+    machine.write("/run/hafta-overlord/left", "by one that was killed")
     machine.sh("dpkg --remove hafta 2>&1")
     assert machine.sh("ps -e -o comm= | grep '^hafta-' || echo none") == "none\n"
     assert machine.sh("ls /etc/default").split().count("hafta-server") == 1
 
 
-def test_purging_leaves_nothing(upgraded):
+def test_what_is_purged_in_another_root_is_not_this_machine(upgraded):
+    machine, _, _ = upgraded
+    machine.sh("mkdir /srv/elsewhere; DPKG_ROOT=/srv/elsewhere sh /var/lib/dpkg/info/hafta.postrm purge 2>&1")
+    assert machine.sh("ls -d /var/lib/hafta-client /var/lib/hafta-overlord").split()
+    assert machine.sh("id -nG hafta-client").split() == ["hafta-client", "hafta"]
+
+
+def test_purging_leaves_only_the_files_of_systemctl_edit(upgraded):
     machine, _, _ = upgraded
     machine.sh("dpkg --purge hafta python3-hafta 2>&1; rm -r /srv/packages; systemctl daemon-reload")
+    assert machine.sh(f"find {DROP_IN} -type f").split() == [f"{DROP_IN}/override.conf"]
+    machine.sh(f"rm -r {DROP_IN}")
     assert leftovers(machine) == []
     elsewhere = "! -path '/proc/*' ! -path '/sys/*' ! -path '/var/lib/systemd/catalog/*'"
     assert machine.sh(f"find / -xdev -name '*hafta*' {elsewhere}").split() == []
