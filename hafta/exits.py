@@ -1,12 +1,12 @@
 """The exit status of every program of HAFTA, in one table: man pages and units are checked against it.
 
-0 to 5, 99 and 111 are those of the `hafta` command line; 70 is sysexits' EX_SOFTWARE, which systemd shows by name.
+0 to 5, 99 and 111 are those of the `hafta` command line, in which systemctl's 3, "not running", is free; 70 is
+sysexits' EX_SOFTWARE, which systemd shows by name.
 """
 
 OK = 0  # done, or asked to stop
 FAILED = 1  # the state is bad: the sequence failed, the service is down
 USAGE = 2  # a wrong option or setting: restarting cannot help, so units do not (RestartPreventExitStatus=)
-NOT_RUNNING = 3
 NOT_FOUND = 4  # no such thing: a unit, a record, a file that was named
 PERMISSION = 5
 READER_GONE = 20  # hafta-server: the reader closed the pipe
@@ -23,7 +23,6 @@ MEANING = {
     OK: "done, or asked to stop",
     FAILED: "the state is bad: the sequence failed, or the service is down",
     USAGE: "a wrong option, setting or unit; it is not restarted until somebody mends it",
-    NOT_RUNNING: "not running",
     NOT_FOUND: "no such unit, record or file",
     PERMISSION: "no permission",
     READER_GONE: "the reader went away",
