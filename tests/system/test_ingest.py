@@ -122,8 +122,8 @@ def held_by_other_than(machine, pid: int) -> dict | None:
 
 
 def test_killed_at_random_moments_it_loses_nothing_and_doubles_nothing(ingest):
-    seed = int(os.environ.get("HAFTA_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"HAFTA_SEED={seed}")
+    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_TEST_SEED={seed}")
     chance = random.Random(seed)
     wanted = {"wednesday": ["t1,08:00,21.5"]}
     cursor = ingest.cursor()

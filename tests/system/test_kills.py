@@ -27,8 +27,8 @@ WAYS = (
 @pytest.fixture(scope="module")
 def outcome(installed):
     """What is left after all kills: the machine, and the journal from before the first of them."""
-    seed = int(os.environ.get("HAFTA_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"HAFTA_SEED={seed}")
+    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_TEST_SEED={seed}")
     chance = random.Random(seed)
     configure(installed, CLIENT, reads=3)
     start(installed, interval=0.02, bad_rate=10)

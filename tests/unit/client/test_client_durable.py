@@ -175,8 +175,8 @@ class Overlord:
 
 
 def test_no_count_ever_goes_back_however_often_it_is_killed(pipe: str, state: Path):
-    seed = int(os.environ.get("HAFTA_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"HAFTA_SEED={seed}")
+    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_TEST_SEED={seed}")
     chance = random.Random(seed)
     before = {"good": 0, "bad": 0, "rollbacks": 0}
     with Overlord("--pipe", pipe, "--interval", "0.001", "--bad-rate", "20"):

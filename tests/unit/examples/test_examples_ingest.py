@@ -174,8 +174,8 @@ class Service:
 
 
 def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path):
-    seed = int(os.environ.get("HAFTA_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"HAFTA_SEED={seed}")
+    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_TEST_SEED={seed}")
     chance, texts = random.Random(seed), {}
     home = make_home(tmp_path / "home")
     service = Service(home)
