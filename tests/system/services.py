@@ -13,7 +13,6 @@ CLIENT = "hafta-client.service"
 
 #: systemd's own events, by MESSAGE_ID (systemd/sd-messages.h).
 STARTED = "39f53479d3a045ac8e11786248231fbf"
-STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 EXITED = "98e322203f7a4ed290d09fe03c09fe15"
 FAILED = "d9b373ed55a64feb8242e02dbe79a49c"
 

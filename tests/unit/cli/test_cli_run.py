@@ -18,7 +18,6 @@ from hafta.settings import Values, help_text, parse
 from hafta.version import VERSION
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-SEEN = []
 
 
 @pytest.fixture
