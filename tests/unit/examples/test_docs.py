@@ -18,7 +18,14 @@ from hafta.service import holdoff
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 GETSTART = ROOT / "examples" / "getstart"
-MINE = ["README.md", "docs/tutorial.md", "docs/porting.md", "docs/services.md", "examples/getstart/README.md"]
+MINE = [
+    "README.md",
+    "docs/tutorial.md",
+    "docs/porting.md",
+    "docs/services.md",
+    "docs/packages.md",
+    "examples/getstart/README.md",
+]
 
 
 def blocks(text: str, kind: str) -> list[str]:
