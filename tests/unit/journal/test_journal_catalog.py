@@ -58,7 +58,7 @@ def test_an_explanation_names_only_variables_that_exist(kind):
 
 
 def test_an_explanation_shows_no_time_in_microseconds():
-    """The message says it as a person would; catalogs know no arithmetic. An age may be any number."""
+    """The message says it as a person would. (`resumed` is left out: it shows the age of its record.)"""
     kinds = [kind for kind in KINDS if kind is not events.Resumed]
     assert [kind.NAME for kind in kinds if "_USEC@" in entries()[kind.MESSAGE_ID][1]] == []
 
