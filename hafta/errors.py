@@ -54,29 +54,35 @@ class ServiceError(HaftaError):
 class StoreError(HaftaError):
     """A checkpoint store cannot do what was asked.
 
-    `kind` tells the causes apart: held, full, io, read-only, permission, shared, not-a-file, damaged, newer, too-large,
-    value, name, closed, forked, busy, system (docs/store.md, section 3). `__cause__` is what the system said.
+    `kind` tells the causes apart (docs/store.md, section 3). `final`: no program can go on from it without its store,
+    for there is another holder, or it is a mistake of the program. `__cause__` is what the system said.
     """
 
     def __init__(self, message: str, hint: str = "", *, kind: str, status: int | None = None) -> None:
-        super().__init__(message, hint, status=_STORE_STATUS.get(kind) if status is None else status)
+        of_kind, self.final = _KINDS.get(kind, (exits.SYSTEM, False))
+        super().__init__(message, hint, status=of_kind if status is None else status)
         self.kind = kind
 
 
-_STORE_STATUS = {
-    "held": exits.IN_USE,
-    "full": exits.NO_SPACE,
-    "permission": exits.PERMISSION,
-    "shared": exits.PERMISSION,
-    "too-large": exits.USAGE,
-    "value": exits.USAGE,
-    "name": exits.USAGE,
-    "damaged": exits.FAILED,
-    "newer": exits.FAILED,
-    "closed": exits.FAILED,
-    "forked": exits.FAILED,
-    "busy": exits.FAILED,
-}  # all others: SYSTEM
+#: Each kind of StoreError: the exit status, and whether it is final.
+_KINDS = {
+    "held": (exits.IN_USE, True),
+    "full": (exits.NO_SPACE, False),
+    "io": (exits.SYSTEM, False),
+    "read-only": (exits.SYSTEM, False),
+    "permission": (exits.PERMISSION, False),
+    "shared": (exits.PERMISSION, False),
+    "not-a-file": (exits.SYSTEM, False),
+    "damaged": (exits.FAILED, False),
+    "newer": (exits.FAILED, False),
+    "too-large": (exits.USAGE, True),
+    "value": (exits.USAGE, True),
+    "name": (exits.USAGE, True),
+    "closed": (exits.FAILED, True),
+    "forked": (exits.FAILED, True),
+    "busy": (exits.FAILED, True),
+    "system": (exits.SYSTEM, False),
+}
 
 
 class Orphaned(HaftaError):

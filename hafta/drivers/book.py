@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from hafta.runtime import Runtime
     from hafta.stores.protocol import Claim, Incident
 
-#: Kinds of StoreError that are mistakes of the program: whether to go on without durability is not asked.
-MISTAKES = frozenset({"value", "too-large", "name", "busy"})
 #: Before the name of what the caller keeps, among the values of a state: no keyword argument begins so.
 KEPT = "\0"
 
@@ -48,7 +46,7 @@ class Book:
         self.in_force: Ledger | None = None  # whose checkpoints need no new frame
         self.stopped = False  # whether the newest record says that the process was asked to stop
         self.fatal: HaftaError | None = None  # why the call cannot go on
-        self._names = names  # sequence and instance
+        self.names = names  # sequence and instance
         self._runtime = runtime
         self._go_on = go_on
         self.in_trouble = False  # whether the newest write failed
@@ -131,7 +129,7 @@ class Book:
 
     def trouble(self, error: StoreError) -> None:
         """Deal with a write that failed: raise that, or go on if that is wanted."""
-        if error.kind in MISTAKES or not self._go_on(error):
+        if error.final or not self._go_on(error):
             self.fatal = error = _readable(error, self.claim.capacity - self.room)
             raise error
         if not self.in_trouble:
@@ -140,7 +138,7 @@ class Book:
 
     def _tell(self, what: str, action: str) -> None:
         path = str(getattr(self.claim, "path", "")) or "of the memory"
-        tell_trouble(self._runtime, self._names, path, what, action)
+        tell_trouble(self._runtime, self.names, path, what, action)
 
 
 def tell_trouble(runtime: Runtime, names: tuple[str, str], path: str, what: str, action: str) -> None:

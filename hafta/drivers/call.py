@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from hafta.stores.codec import Level, Position
     from hafta.stores.protocol import Claim, Store
 
-#: Kinds of StoreError that no call can go on from: there is another holder, or no record can have that name.
-FINAL = frozenset({"held", "name"})
-
 
 class Durability(Record):
     """How a call is recorded."""
@@ -93,6 +90,8 @@ class Call:
         try:
             if ledger is not None:
                 ledger.leave(error)
+                if error is None and self._claim is not None:
+                    self._note_the_end(ledger, self._claim)
         except BaseException as late:
             assert ledger is not None
             ledger.leave(late)  # a stop that comes just now is one
@@ -100,6 +99,13 @@ class Call:
         finally:
             if self._claim is not None:
                 self._claim.close()
+
+    def _note_the_end(self, ledger: Ledger, claim: Claim) -> None:
+        """Let the next call in this process know that this one has ended, where the record could not be told."""
+        if ledger.book.in_trouble and not ledger.keep and self._durability is not None:
+            from hafta.drivers import unrecorded
+
+            unrecorded.ended(self._durability.store, claim, ledger.book.names)
 
     def _open(self, durability: Durability) -> None:
         from hafta.drivers.book import Book
@@ -109,7 +115,7 @@ class Call:
         try:
             claim, position = self._read(durability, names)
         except StoreError as error:
-            if error.kind in FINAL or not durability.go_on(error):
+            if error.final or not durability.go_on(error):
                 raise
             self._go_without(durability, names, error)
             return
@@ -122,10 +128,14 @@ class Call:
                 self._resume(position, position.levels)
 
     def _read(self, durability: Durability, names: tuple[str, str]) -> tuple[Claim, Position | None]:
+        self._claim = claim = durability.store.claim(*names, durable=durability.power)
+        if claim.last is None:
+            return claim, None
+        from hafta.drivers import unrecorded
         from hafta.stores import codec
 
-        self._claim = claim = durability.store.claim(*names, durable=durability.power)
-        return claim, None if claim.last is None else codec.position(claim.last.frame, claim.last.body)
+        position = codec.position(claim.last.frame, claim.last.body)
+        return claim, None if unrecorded.is_over(position, durability.store, claim, names) else position
 
     def _go_without(self, durability: Durability, names: tuple[str, str], error: StoreError) -> None:
         from hafta.drivers.book import tell_trouble

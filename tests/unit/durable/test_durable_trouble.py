@@ -11,6 +11,7 @@ from durable_support import Lives, Program, at
 
 import hafta
 from hafta.errors import StoreError
+from hafta.service.held import HeldStore
 from hafta.stores import FileStore, MemoryStore
 from hafta.stores.protocol import Incident
 
@@ -420,3 +421,44 @@ def test_a_sandbox_that_hides_the_boot_id_does_not_matter(lives, monkeypatch):
     assert lives.run(program.sequence)
     (event,) = lives.events("resumed")
     assert 0 <= event.age_usec < 60_000_000
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["claimed again", "held"])
+def test_a_call_that_ended_while_its_store_failed_is_not_resumed_in_the_same_process(lives, flaky, held):
+    store = HeldStore(flaky) if held else flaky
+    program, keep = Program(lives, "first", "second", durable=("first",)), {"n": 0}
+
+    def job(run):
+        keep["n"] += 1
+        run.checkpoint(1, n=keep["n"])
+
+    program.say("first", job, job, job, job).say("second", at(2), breaking(flaky), at(2), "die")
+    for _ in range(3):
+        assert lives.run(program.sequence, store=store, on_store_error="go on", keep=keep)
+    assert lives.said == [("first", 0), ("second", 0)] * 3
+    assert keep == {"n": 3}
+    flaky.broken = False
+    lives.die(program.sequence, store=store, on_store_error="go on", keep=keep)
+    lives.said.clear()
+    assert lives.run(program.sequence, store=store, keep=keep)
+    assert lives.said[0] == ("undo second", 0, {})
+    assert keep == {"n": 4}
+
+
+def test_a_record_of_another_process_is_resumed_all_the_same(lives, flaky):
+    program = Program(lives, "work").say("work", lambda run: (run.checkpoint(1), breaking(flaky)(run))[0], at(5, "die"))
+    assert lives.run(program.sequence, store=flaky, on_store_error="go on")
+    flaky.broken = False
+    lives.die(program.sequence)
+    assert lives.run(program.sequence, store=flaky, on_store_error="go on")
+    assert lives.said[-2:] == [("undo work", 5, {}), ("work", 2)]
+
+
+@pytest.mark.parametrize("kind", ["forked", "closed"])
+def test_nobody_goes_on_without_a_claim_of_its_own(lives, flaky, kind):
+    flaky.error = StoreError("the claim belongs to the parent process", kind=kind)
+    program = Program(lives, "work", "again").say("work", breaking(flaky))
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, store=flaky, on_store_error="go on")
+    assert caught.value is flaky.error
+    assert lives.said == [("work", 0)]
