@@ -45,7 +45,7 @@ class Book:
         self.chain: list[Ledger] = []
         self.in_force: Ledger | None = None  # whose checkpoints need no new frame
         self.stopped = False  # whether the newest record says that the process was asked to stop
-        self.fatal: HaftaError | None = None  # why the call cannot go on
+        self.fatal: Exception | None = None  # why the call cannot go on
         self.names = names  # sequence and instance
         self._runtime = runtime
         self._go_on = go_on
@@ -143,7 +143,7 @@ class Book:
 
 def tell_trouble(runtime: Runtime, names: tuple[str, str], path: str, what: str, action: str) -> None:
     """Report that a store could not do its part."""
-    from hafta.journal.events import StoreTrouble
+    from hafta.journal.durable_events import StoreTrouble
 
     runtime.report(StoreTrouble(*names, path, what, action))
 

@@ -131,10 +131,13 @@ class Call:
         self._claim = claim = durability.store.claim(*names, durable=durability.power)
         if claim.last is None:
             return claim, None
-        from hafta.drivers import unrecorded
+        from hafta.drivers import resume, unrecorded
+        from hafta.drivers.ledger import ENDED
         from hafta.stores import codec
 
         position = codec.position(claim.last.frame, claim.last.body)
+        if position.levels[0].phase != ENDED:
+            resume.understand(position.levels)
         return claim, None if unrecorded.is_over(position, durability.store, claim, names) else position
 
     def _go_without(self, durability: Durability, names: tuple[str, str], error: StoreError) -> None:
@@ -154,11 +157,16 @@ class Call:
             inside = outer.book.chain[-1].name
             hint = "call one after the other; or without `run`: then it is not recorded"
             raise IllegalMove(f"sequence {name} is called while {inside} runs in the same durable call", hint)
-        levels = outer.resumed_in(name)
+        levels, agains = outer.resumed_in(name)
         conductor.record_with(Ledger(outer.book, conductor.sequence, conductor.machine, outer.instance))
-        if levels:
-            assert outer.position is not None
+        if not levels:
+            return
+        assert outer.position is not None
+        try:
             self._resume(outer.position, levels)
+        except BaseException as error:
+            outer.put_back(levels, agains, error)
+            raise
 
     def _resume(self, position: Position, levels: tuple[Level, ...]) -> None:
         from hafta.drivers import resume

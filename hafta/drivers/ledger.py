@@ -145,16 +145,27 @@ class Ledger:
         """Whether what its functions call now is recorded: not what policies call, nor nodes that are taken up."""
         return not self.silent and self in self.book.chain and self._machine.phase is not Phase.ASK
 
-    def resumed_in(self, name: str) -> tuple[Level, ...]:
+    def resumed_in(self, name: str) -> tuple[tuple[Level, ...], int]:
         """Return what the inner sequence of this name, which is being called, is to resume; empty: nothing.
 
+        And the count that put_back() needs.
         Raises HaftaError, a failure of the node, if it is another one that was interrupted.
         """
         if self.pending and self.pending[0].sequence != name:
             hint = "skip by run.state what is done, or give each inner sequence a node of its own"
             raise HaftaError(f"{self._left()}, but {name}", hint)
-        pending, self.pending, self.agains = self.pending, (), 0
-        return pending
+        taken = self.pending, self.agains
+        self.pending, self.agains = (), 0
+        return taken
+
+    def put_back(self, pending: tuple[Level, ...], agains: int, error: BaseException) -> None:
+        """Keep what an inner sequence could not resume: that is no failure of this one, and the call cannot go on."""
+        book = self.book
+        del book.chain[book.chain.index(self) + 1 :]
+        self.pending, self.agains = pending, agains
+        if book.fatal is None and isinstance(error, Exception):
+            self._stop()
+            book.fatal = error
 
     def left_out(self) -> str:
         """Return why a function fails that ends without resuming the inner sequence that was interrupted in it."""

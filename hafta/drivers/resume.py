@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 from hafta.drivers.book import boot_id
+from hafta.drivers.conductor import stand_in
 from hafta.drivers.ledger import AGAIN, BACK, BETWEEN, NORMAL, ROLLBACK, STOPPED, TAKING_UP, UNWIND
 from hafta.engine.default import LIMIT
 from hafta.engine.machine import Phase
+from hafta.engine.node import Node
 from hafta.engine.place import Place, give_up, resume
 from hafta.engine.words import ROLL_BACK_PREVIOUS, Act, Kind, PolicyEvent, Verdict
 from hafta.errors import HaftaError, IllegalMove, Orphaned, StoreError
@@ -17,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.drivers.conductor import Conductor
     from hafta.drivers.ledger import Ledger
-    from hafta.engine.node import Node
     from hafta.sequence import Sequence
     from hafta.stores.codec import Level, Position
 
@@ -49,16 +50,15 @@ class Found(Record):
     agains: int | None = None  # processes that died in a function that was re-entered, if one was
 
 
+def understand(levels: tuple[Level, ...]) -> None:
+    """Raise StoreError of kind "newer" for a record that says what this program does not know, in any sequence."""
+    for level in levels:
+        _said(level)
+
+
 def read(level: Level, sequence: Sequence) -> Found:
     """Return what a record says. Raises Orphaned if the sequence is not the one that wrote it; StoreError."""
-    try:
-        tries, stopped, agains, word, rest = _parse(level.phase)
-        phase, begun = _WORDS[word]
-        then, deaths = _then(rest) if word == UNWIND else (ROLL_BACK_PREVIOUS, 0)
-    except (IndexError, KeyError, ValueError):
-        hint = "run the newer version of HAFTA that wrote it, or begin anew: hafta checkpoints discard"
-        message = f"the record says {level.phase!r} of sequence {level.sequence}, which this program does not know"
-        raise StoreError(message, hint, kind="newer") from None
+    tries, stopped, agains, (phase, begun), then, deaths = _said(level)
     _check(level, sequence, then)
     nodes = sequence.nodes
     stack = tuple((nodes[visit.node], visit.checkpoint, visit.state or None) for visit in level.stack)
@@ -77,7 +77,7 @@ def begin(conductor: Conductor, position: Position, levels: tuple[Level, ...]) -
         Interrupted(position.pid, age(position), stopped=found.stopped),
         conductor.runtime.now(),
     )
-    _report(conductor, ledger, place, reason.age)
+    _report(conductor, ledger, found, reason.age)
     if (found.tries or 0) >= LIMIT:
         give_up(machine, place, reason, at=at)
         ledger.resumes(BACK, deaths=place.deaths)
@@ -120,16 +120,19 @@ def ask_orphaned(conductor: Conductor, level: Level, error: Orphaned) -> list[No
 
     Returns the nodes that are to be taken up first.
     """
-    sequence, ledger = conductor.sequence, conductor.ledger
+    sequence, ledger, machine = conductor.sequence, conductor.ledger, conductor.machine
     assert ledger is not None
     if sequence.orphaned_function is None:
-        ledger.book.fatal = error  # no outer node is to fail of it, and to be rolled back
         raise error
-    node = sequence.nodes.get(level.node) or next(iter(sequence.nodes.values()))
+    node = sequence.nodes.get(level.node) or Node(level.node, stand_in)  # one that is gone, for what tells of it
+    machine.restore(node, level.attempt, level.checkpoint, level.state or None)
     event = PolicyEvent(
         Kind.ORPHANED, node, reason=error, attempt=level.attempt, checkpoint=level.checkpoint, state=level.state
     )
-    _carry_out(conductor, sequence.orphaned_function(conductor.run, event), level, error)
+    ledger.silent = True  # what that function does is no part of what it is asked about
+    verdict = sequence.orphaned_function(conductor.run, event)
+    ledger.silent = False
+    _carry_out(conductor, ledger, verdict, level, error)
     return _nodes_to_take_up(conductor, ledger, 0)
 
 
@@ -153,20 +156,21 @@ def _nodes_to_take_up(conductor: Conductor, ledger: Ledger, tries: int) -> list[
     return local
 
 
-def _carry_out(conductor: Conductor, verdict: object, level: Level, error: Orphaned) -> None:
+def _carry_out(conductor: Conductor, ledger: Ledger, verdict: object, level: Level, error: Orphaned) -> None:
     machine, sequence = conductor.machine, conductor.sequence
     if not isinstance(verdict, Verdict) or verdict.act not in {Act.PROCEED, Act.EXIT, Act.FAIL_SEQUENCE, Act.PANIC}:
         hint = "answer proceed(node), EXIT, FAIL_SEQUENCE or PANIC"
         raise IllegalMove(f"the orphaned function of sequence {sequence.name} answered {verdict!r}", hint)
-    machine.start(verdict.to if verdict.act is Act.PROCEED else next(iter(sequence.nodes)))
     if verdict.act is Act.PROCEED:
+        machine.start(verdict.to)
         for visit in level.stack:
             if visit.node in sequence.nodes:
                 machine.stack[sequence.nodes[visit.node]] = (visit.checkpoint, visit.state or None)
         machine.stack.pop(machine.node, None)
-        return
-    machine.interrupt(error, conductor.runtime.now(), undoing=True)
-    machine.decide(verdict)
+    else:
+        machine.interrupt(error, conductor.runtime.now(), undoing=True)
+        machine.decide(verdict)
+    _report_orphaned(conductor, ledger, verdict, level, error)
 
 
 def _check(level: Level, sequence: Sequence, then: Verdict) -> None:
@@ -176,6 +180,18 @@ def _check(level: Level, sequence: Sequence, then: Verdict) -> None:
     missing = [node for node in dict.fromkeys(wanted) if node not in sequence.nodes]
     if level.sequence != sequence.name or level.version != sequence.version or missing:
         raise Orphaned(sequence.name, level, sequence.version, missing)
+
+
+def _said(level: Level) -> tuple[int | None, bool, int | None, tuple[Phase, bool], Verdict, int]:
+    """Return what a level's phase says: tries, whether stopped, agains, the function, what follows it, deaths in it."""
+    try:
+        tries, stopped, agains, word, rest = _parse(level.phase)
+        then, deaths = _then(rest) if word == UNWIND else (ROLL_BACK_PREVIOUS, 0)
+        return tries, stopped, agains, _WORDS[word], then, deaths
+    except (IndexError, KeyError, ValueError):
+        hint = "run the newer version of HAFTA that wrote it, or begin anew: hafta checkpoints discard"
+        message = f"the record says {level.phase!r} of sequence {level.sequence}, which this program does not know"
+        raise StoreError(message, hint, kind="newer") from None
 
 
 def _parse(phase: str) -> tuple[int | None, bool, int | None, str, list[str]]:
@@ -210,8 +226,20 @@ def _word(ledger: Ledger, place: Place) -> str:
     return next(word for word, meaning in _WORDS.items() if meaning == (place.phase, place.begun))
 
 
-def _report(conductor: Conductor, ledger: Ledger, place: Place, seconds: float) -> None:
-    from hafta.journal.events import Resumed
+def _report(conductor: Conductor, ledger: Ledger, found: Found, seconds: float) -> None:
+    from hafta.journal.durable_events import Resumed
 
-    name, node, usec = conductor.sequence.name, place.node.name, round(seconds * 1_000_000)
-    conductor.runtime.report(Resumed(name, node, place.checkpoint, place.attempt, ledger.instance, usec))
+    place, usec = found.place, round(seconds * 1_000_000)
+    name, node = conductor.sequence.name, place.node.name
+    event = Resumed(
+        name, node, place.checkpoint, place.attempt, ledger.instance, usec, begun=place.begun, stopped=found.stopped
+    )
+    conductor.runtime.report(event)
+
+
+def _report_orphaned(conductor: Conductor, ledger: Ledger, verdict: Verdict, level: Level, error: Orphaned) -> None:
+    from hafta.journal.durable_events import OrphanDecided
+
+    name, missing = conductor.sequence.name, ", ".join(error.missing) or None
+    event = OrphanDecided(name, ledger.instance, level.node, level.version, missing, str(error), repr(verdict)[1:-1])
+    conductor.runtime.report(event)

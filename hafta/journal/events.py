@@ -1,4 +1,6 @@
-"""Every event of HAFTA, with its MESSAGE_ID. units/hafta.catalog explains each to the person on call.
+"""The events of every HAFTA program, with their MESSAGE_IDs. units/hafta.catalog explains each to the person on call.
+
+Those of durable calls are in durable_events.py, those of the embedded overlord in overlord_events.py.
 
 A MESSAGE_ID never changes its meaning and is never used again. Durations are in microseconds, as systemd's are.
 `attempt` counts the consecutive failures of a node, this one included. A `checkpoint` is a number; a member of an
@@ -105,49 +107,6 @@ class SequenceFailed(Event):
         return (
             f"Sequence {self.sequence} failed at node {self.node}{_attempt(self.attempt)}: {show_reason(self.reason)}"
         )
-
-
-class Resumed(Event):
-    """A sequence takes up where a process that died had left it."""
-
-    MESSAGE_ID = "c808847035d749b782ddd32e21236c9d"
-    NAME = "resumed"
-    PRIORITY = 5
-    VARYING = ("attempt", "age_usec")
-
-    sequence: str
-    node: str
-    checkpoint: int
-    attempt: int
-    instance: str
-    age_usec: int  # of the record
-
-    def message(self) -> str:
-        """Say what was interrupted, where, and how long ago."""
-        instance = f" instance {self.instance}" if self.instance else ""
-        return (
-            f"Sequence {self.sequence} resumes{instance}, interrupted in node {self.node} at checkpoint"
-            f" {show_checkpoint(self.checkpoint)}, attempt {self.attempt}, {show_duration(self.age_usec)} ago"
-        )
-
-
-class StoreTrouble(Event):
-    """A durable store could not do its part."""
-
-    MESSAGE_ID = "b24eef2337ef44b3ae79470f83e5a33a"
-    NAME = "store-trouble"
-    PRIORITY = 3
-
-    sequence: str
-    instance: str
-    path: str
-    reason: str
-    action: str  # what is done about it
-
-    def message(self) -> str:
-        """Say what is wrong with which file, and what is done about it."""
-        instance = f", instance {self.instance}" if self.instance else ""
-        return f"Store {self.path} of sequence {self.sequence}{instance}: {show_reason(self.reason)}; {self.action}"
 
 
 class Panicked(Event):

@@ -85,7 +85,7 @@ def test_killed_and_looked_at_as_the_readme_says(ingest):
     assert table[0].split() == ["SEQUENCE", "NODE", "CP", "FAILS", "AGE", "HOLDER", "STATE"]
     assert any(line.startswith("ingest ") and "name='wednesday'" in line for line in table)
     shown = ingest.sh(read)
-    assert "Sequence ingest resumes, interrupted in node take" in shown
+    assert "Sequence ingest resumes: a process died in node take" in shown
     assert "Subject: Sequence ingest resumes in node take" in shown
 
 

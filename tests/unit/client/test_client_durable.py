@@ -77,7 +77,7 @@ def test_a_killed_client_goes_on_with_the_reads_that_it_had_reached(pipe: str, s
         status, out, err = child.finish()
         os.close(fd)
     assert (status, out.splitlines()[0]) == (0, "25 successful read(s)")
-    assert "hafta-client: Sequence client resumes, interrupted in node get_work at checkpoint 0, attempt 1" in err
+    assert "hafta-client: Sequence client resumes: a process died in node get_work at checkpoint 0, attempt 1" in err
     assert wait_for_record(state, good=25).kept == {"reads": 0, "good": 25, "bad": 0, "rollbacks": 1}
 
 

@@ -296,3 +296,22 @@ def test_died_is_no_stop(lives):
     with pytest.raises(Died):
         lives.run(program.sequence)
     assert lives.record("steps")[0].phase == "normal"
+
+
+@pytest.mark.parametrize(("action", "stopped"), [("stop", True), ("die", False)])
+def test_what_became_of_the_earlier_process_is_reported(lives, action, stopped):
+    program = Program(lives, "work").say("work", action)
+    with pytest.raises((Died, KeyboardInterrupt)):
+        lives.run(program.sequence)
+    lives.run(program.sequence)
+    (event,) = lives.events("resumed")
+    assert (event.begun, event.stopped) == (True, stopped)
+
+
+def test_a_death_between_two_nodes_is_told_from_one_in_a_node(lives):
+    program = Program(lives, "work", "next", durable=("work",), policies=("work",))
+    program.say("work", hafta.proceed("next").after(1), function="policy")
+    lives.run_until_it_sleeps(program.sequence)
+    assert lives.run(program.sequence)
+    (event,) = lives.events("resumed")
+    assert (event.node, event.begun, event.stopped) == ("next", False, False)

@@ -194,6 +194,115 @@ def test_the_inner_sequences_own_function_decides_about_it(lives):
     assert lives.said == [("load", 0), ("store", 0)]
 
 
+def test_five_starts_of_the_wrong_version_change_nothing_of_a_nested_record(lives):
+    inner, outer = nested(lives, "1")
+    inner.say("put", at(7, "die"))
+    lives.die(outer.sequence)
+    for _ in range(6):
+        inner, outer = nested(lives, "2")
+        refused(lives, outer)
+    inner, outer = nested(lives, "1")
+    lives.said.clear()
+    assert lives.run(outer.sequence)
+    assert lives.said == [("load", 0), ("undo put", 7, {}), ("put", 1)]
+
+
+@pytest.mark.parametrize("how", ["return", "fail", "raise"])
+def test_a_node_that_swallows_it_does_not_go_on_past_it(lives, how):
+    inner, outer = nested(lives, "1")
+    inner.say("put", at(7, "die"))
+    lives.die(outer.sequence)
+    inner, outer = nested(lives, "2")
+
+    def swallow(run):
+        try:
+            run.call(inner.sequence)
+        except Orphaned as error:
+            if how == "raise":
+                raise ValueError("something else") from error
+        return run.fail("something else") if how == "fail" else hafta.EXIT
+
+    outer.does.clear()
+    lives.said.clear()
+    refused(lives, outer.say("load", swallow))
+    assert lives.said == [("load", 0)]
+    assert [level.node for level in lives.record("outer")] == ["load", "put"]
+
+
+@pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
+def test_what_an_inner_orphaned_function_raises_is_no_failure_of_the_outer_node(lives, raised):
+    inner, outer = nested(lives, "1")
+    inner.say("put", at(7, "die"))
+    lives.die(outer.sequence)
+    lives.said.clear()
+    inner, outer = nested(lives, "2")
+
+    @inner.sequence.orphaned
+    def decide(run, event):
+        raise raised
+
+    with pytest.raises(raised):
+        lives.run(outer.sequence)
+    assert lives.said == [("load", 0)]
+    _, outer = nested(lives, "1")
+    assert lives.run(outer.sequence)
+    assert lives.said == [("load", 0), ("load", 0), ("undo put", 7, {}), ("put", 1)]
+
+
+@pytest.mark.parametrize("depth", [0, 1], ids=["outermost", "inner"])
+def test_a_word_of_a_newer_program_anywhere_is_refused_before_anything_runs_or_left_alone(lives, depth):
+    inner, outer = nested(lives, "1")
+    inner.say("put", at(7, "die"))
+    lives.die(outer.sequence)
+    lives.said.clear()
+    with lives.store.claim("outer") as claim:
+        found = codec.position(claim.last.frame, claim.last.body)
+        levels = list(found.levels)
+        levels[depth] = levels[depth].replace(phase="hovering")
+        claim.enter(codec.frame(found.replace(levels=tuple(levels))))
+        claim.write(claim.last.body)
+    before = lives.record("outer")
+    with pytest.raises(StoreError, match="which this program does not know") as caught:
+        lives.run(outer.sequence)
+    assert (caught.value.kind, lives.said) == ("newer", [])
+    assert lives.run(outer.sequence, on_store_error="go on")
+    assert lives.said == [("load", 0), ("put", 0)]
+    assert lives.record("outer") == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(hafta.proceed("first"), "proceed to first"), (hafta.EXIT, "exit"), (hafta.FAIL_SEQUENCE, "fail sequence")],
+)
+def test_the_decision_is_reported_with_what_was_recorded(lives, answer, told):
+    left_by(lives, "first", "second")
+    new = Program(lives, "first", version="2")
+    new.sequence.orphaned(lambda run, event: answer)
+    result = lives.run(new.sequence, instance="")
+    (event,) = lives.events("orphan-decided")
+    assert (event.sequence, event.node, event.version, event.missing) == ("steps", "second", "1", "second")
+    assert (event.verdict, "this is version 2" in event.reason) == (told, True)
+    if answer is hafta.FAIL_SEQUENCE:
+        assert (result.node, lives.events("sequence-failed")[0].node) == ("second", "second")
+
+
+def test_the_function_sees_where_the_record_stood_and_may_do_what_a_node_may(lives):
+    left_by(lives, "first", "second")
+    new = Program(lives, "first", version="2")
+    helper = Program(lives, "help", name="helper").say("help", at(1, x=2))
+
+    @new.sequence.orphaned
+    def decide(run, event):
+        lives.said.append((run.node.name, event.node.name, run.recorded, run.state, run.attempt))
+        run.checkpoint(8, y=3)
+        run.call(helper.sequence)
+        lives.said.append(lives.record("steps")[0].checkpoint)
+        return hafta.proceed("first")
+
+    assert lives.run(new.sequence)
+    assert lives.said == [("second", "second", 7, {"n": 1}, 0), ("help", 0), 7, ("first", 0)]
+
+
 @pytest.mark.parametrize("phase", ["hovering", "unwind", "unwind x PROCEED a", "taking-up", "again no normal", ""])
 def test_words_of_a_newer_program_are_refused_not_guessed(lives, phase):
     program = Program(lives, "work")

@@ -6,13 +6,13 @@ import fcntl
 import os
 import socket
 
-from hafta.journal import events, overlord_events
+from hafta.journal import durable_events, events, overlord_events
 from hafta.journal.event import Event
 from hafta.journal.sink import Sink
 
 KINDS = [
     kind
-    for module in (events, overlord_events)
+    for module in (events, durable_events, overlord_events)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]

@@ -5,7 +5,7 @@ import enum
 import pytest
 from journal_support import KINDS
 
-from hafta.journal import events, overlord_events
+from hafta.journal import durable_events, events, overlord_events
 from hafta.journal.event import REASON_MAX, Event, show_checkpoint, show_duration, show_reason
 
 
@@ -51,15 +51,30 @@ SENTENCES = [
     ),
     (events.SequenceFailed("reader", "open", "refused", 0), "Sequence reader failed at node open: refused"),
     (
-        events.Resumed("o", "move", CP.RECEIVED, 1, "main", 1_500_000),
-        "Sequence o resumes instance main, interrupted in node move at checkpoint RECEIVED (1), attempt 1, 1.5 s ago",
+        durable_events.Resumed("o", "move", CP.RECEIVED, 1, "m", 1_500_000, begun=True, stopped=False),
+        "Sequence o resumes instance m: a process died in node move at checkpoint RECEIVED (1), attempt 1, 1.5 s ago",
     ),
     (
-        events.StoreTrouble("orders", "main", "/var/lib/x", "disk full", "the sequence fails"),
+        durable_events.Resumed("o", "move", 1, 0, "", 1_500_000, begun=True, stopped=True),
+        "Sequence o resumes: a process was stopped in node move at checkpoint 1, attempt 0, 1.5 s ago",
+    ),
+    (
+        durable_events.Resumed("o", "move", 0, 0, "", 1_500_000, begun=False, stopped=False),
+        "Sequence o resumes: a process died between two nodes, before move, 1.5 s ago",
+    ),
+    (
+        durable_events.OrphanDecided("o", "main", "c", "1", "c", "sequence o cannot resume: no node c", "proceed to d"),
+        (
+            "Sequence o, instance main, met a record of another version of the program, whose function decided:"
+            " proceed to d; sequence o cannot resume: no node c"
+        ),
+    ),
+    (
+        durable_events.StoreTrouble("orders", "main", "/var/lib/x", "disk full", "the sequence fails"),
         "Store /var/lib/x of sequence orders, instance main: disk full; the sequence fails",
     ),
     (
-        events.StoreTrouble("orders", "", "/var/lib/x", "disk full", "the sequence fails"),
+        durable_events.StoreTrouble("orders", "", "/var/lib/x", "disk full", "the sequence fails"),
         "Store /var/lib/x of sequence orders: disk full; the sequence fails",
     ),
     (
