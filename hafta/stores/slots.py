@@ -9,8 +9,8 @@
    retire the hot writer, act, aim a new one. Who finds the writer retired or running goes the slow way, too.
 4. The number is used up before anything is written, and `_newest` moves after: a call that is cut off between the two
    (a signal handler that raises) leaves a record that nobody was promised, in a slot that the next one overwrites.
-5. fdatasync failed: what the kernel holds for that slot is not to be trusted again. The record goes, whole, into the
-   other slot that is not pinned, and is synced there (docs/store.md, rule 8).
+5. fdatasync failed: what the kernel holds for that slot is not to be trusted again. The record goes, whole, into
+   another slot that is spare, if there is one, and is synced there (docs/store.md, rule 8).
 
 Invariant: at any moment the newest acknowledged record is whole in its slot, and so is the last synced one on the
 disk.
@@ -231,14 +231,14 @@ class FileClaim:
         text = layout.record(self._geometry, self._synced, Saved(number, self._frame, body))
         if os.pwrite(self._fd, text, self._geometry.offset(slot)) != len(text):
             raise OSError(errno.EIO, "short write")
-        self._newest = slot
-        self._bad.pop(slot, None)
         if sync:
             os.fdatasync(self._fd)
             if not self._named:
                 trust.sync_directory(os.path.dirname(self._path))
                 self._named = True
             self._pinned, self._synced = slot, number
+        self._newest = slot
+        self._bad.pop(slot, None)
 
     def _refuse(self, kind: str, text: str) -> None:
         refusal = StoreError(f"{self._path}: {text}", "claim the record again", kind=kind)

@@ -80,7 +80,7 @@ def test_a_plain_write_is_one_system_call(claim, disk):
 
 def test_after_a_failed_sync_the_record_goes_whole_into_the_other_spare_slot(claim, disk, store):
     claim.write(b"1", sync=True)
-    claim.write(b"2")
+    claim.write(b"2", sync=True)
     pinned = claim._pinned
     disk.calls.clear()
     disk.plan["fdatasync"] = [errno.EIO]
@@ -92,6 +92,22 @@ def test_after_a_failed_sync_the_record_goes_whole_into_the_other_spare_slot(cla
     assert incident.kind == "retried"
     assert "Input/output error; record" in incident.text
     assert f"was written again, to slot {second}" in incident.text
+
+
+def test_a_failed_sync_never_costs_the_newest_acknowledged_record(claim, disk):
+    claim.write(b"1", sync=True)
+    claim.write(b"2")
+    claim.enter(b"f")  # makes the writer tell where it was
+    kept = {claim._newest, claim._pinned}
+    (spare,) = {0, 1, 2} - kept
+    disk.calls.clear()
+    disk.plan["fdatasync"] = [errno.EIO]
+    with pytest.raises(StoreError, match="the disk reports an error"):
+        claim.write(b"3", sync=True)
+    claim.write(b"4")
+    assert disk.calls == [("pwrite", spare), ("fdatasync", None), ("pwrite", spare)]
+    claim.enter(b"f")
+    assert (claim._newest, claim._pinned in kept) == (spare, True)
 
 
 def test_a_sync_that_fails_twice_is_never_acknowledged_and_the_synced_slot_stays(claim, disk, store):
