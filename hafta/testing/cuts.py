@@ -14,16 +14,16 @@ from hafta.drivers.run import Run
 from hafta.errors import StoreError
 from hafta.record import Record
 from hafta.stores import codec
+from hafta.stores.around import ClaimAround, StoreAround
 from hafta.testing.runtime import FakeRuntime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Any, NoReturn, Self
+    from typing import Any, NoReturn
 
     from hafta.drivers.probe import Step
-    from hafta.stores.protocol import Claim, Incident, Saved, Snapshot, Store
+    from hafta.stores.protocol import Claim, Store
 
 
 _CHECKPOINT = Run.checkpoint.__code__
@@ -108,11 +108,11 @@ class CutRuntime(FakeRuntime):
         super().progress()
 
 
-class CutStore:
+class CutStore(StoreAround):
     """A store whose every write is two cut points."""
 
     def __init__(self, store: Store, cutter: Cutter) -> None:
-        self.store = store
+        super().__init__(store)
         self.claims: list[CutClaim] = []
         self._cutter = cutter
 
@@ -123,18 +123,6 @@ class CutStore:
         self.claims.append(claim)
         return claim
 
-    def peek(self, sequence: str, instance: str = "") -> Snapshot | None:
-        """Return where a record stands."""
-        return self.store.peek(sequence, instance)
-
-    def snapshots(self) -> list[Snapshot]:
-        """Return every record."""
-        return self.store.snapshots()
-
-    def discard(self, sequence: str, instance: str = "") -> bool:
-        """Remove a record."""
-        return self.store.discard(sequence, instance)
-
     def cut_power(self) -> None:
         """Lose what was not synced: all of it, as the worst of all disks does."""
         for claim in self.claims:
@@ -143,54 +131,24 @@ class CutStore:
                 again.write(claim.synced[1], sync=True)
 
 
-class CutClaim:
+class CutClaim(ClaimAround):
     """The claim of such a store."""
 
     names: tuple[str, str]
 
     def __init__(self, claim: Claim, cutter: Cutter) -> None:
-        self.claim = claim
-        self.last: Saved | None = claim.last
-        self.capacity = claim.capacity
+        super().__init__(claim)
         self.synced = (claim.last.frame, claim.last.body) if claim.last else (b"", b"")
-        self._frame = b""
         self._cutter = cutter
-
-    @property
-    def incidents(self) -> list[Incident]:
-        """What was mended."""
-        return self.claim.incidents
-
-    def enter(self, frame: bytes) -> None:
-        """Take the frame."""
-        self._frame = frame
-        self.claim.enter(frame)
 
     def write(self, body: bytes, sync: bool = False) -> None:
         """Record the frame and `body`, passing a cut point before and after."""
-        what = tell(self._frame, body)
+        what = tell(self.frame, body)
         self._cutter.point(f"before it is recorded: {what}")
         self.claim.write(body, sync)
         if sync:
-            self.synced = self._frame, body
+            self.synced = self.frame, body
         self._cutter.point(f"when it has been recorded: {what}")
-
-    def clear(self, sync: bool = False) -> None:
-        """Record that there is nothing to resume."""
-        self.enter(b"")
-        self.write(b"", sync)
-
-    def close(self) -> None:
-        """Give the claim up."""
-        self.claim.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def tell(frame: bytes, body: bytes) -> str:

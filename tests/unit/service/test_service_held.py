@@ -4,7 +4,7 @@ import pytest
 
 from hafta.errors import StoreError
 from hafta.service.held import HeldStore
-from hafta.stores import MemoryStore
+from hafta.stores import FileStore, MemoryStore
 
 
 @pytest.fixture
@@ -72,3 +72,10 @@ def test_everything_else_is_the_stores(store):
         held.discard("s")
     held.release()
     assert held.discard("s")
+
+
+def test_it_tells_where_its_records_are(store, tmp_path):
+    held = HeldStore(FileStore(str(tmp_path)))
+    assert (held.directory, held.claim("s").path) == (str(tmp_path), f"{tmp_path}/hafta-s.checkpoint")
+    held.release()
+    assert (HeldStore(store).directory, HeldStore(store).claim("s").path) == ("", "")
