@@ -13,6 +13,7 @@ import time
 from hafta.errors import HaftaError, StoreError
 from hafta.stores import codec
 from hafta.stores.codec import Level, Position
+from hafta.stores.protocol import Incidents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Book:
         self._runtime = runtime
         self._go_on = go_on
         self.in_trouble = False  # whether the newest write failed
+        if isinstance(claim.incidents, Incidents):
+            claim.incidents.listener = self.tell_incidents
         self.put = claim.write
         self.room = claim.capacity
         self._boot = boot_id()
@@ -112,9 +115,8 @@ class Book:
 
     def tell_incidents(self) -> None:
         """Report what the store met and could go on from."""
-        for incident in self.claim.incidents:
-            self._tell(_told(incident), "it went on")
-        self.claim.incidents.clear()
+        while self.claim.incidents:
+            self._tell(_told(self.claim.incidents.pop(0)), "it went on")
 
     def _enter(self, levels: tuple[Level, ...]) -> None:
         now = time.clock_gettime(time.CLOCK_BOOTTIME)

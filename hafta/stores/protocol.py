@@ -11,6 +11,7 @@ from hafta.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Protocol, Self
 else:
@@ -30,6 +31,23 @@ class Incident(Record):
 
     kind: str  # damaged, truncated, retried, holder: see docs/store.md, section 6
     text: str
+
+
+class Incidents(list[Incident]):
+    """The incidents of a claim, the first MOST if nobody takes them; who listens is told of each at once.
+
+    `listener` is called in the middle of a write: it must not write to the claim, wait, or raise.
+    """
+
+    MOST = 100
+    listener: Callable[[], None] | None = None
+
+    def append(self, incident: Incident) -> None:
+        """Add one."""
+        if len(self) < self.MOST:
+            super().append(incident)
+        if self.listener is not None:
+            self.listener()
 
 
 class Holder(Record):
@@ -57,7 +75,7 @@ class Claim(Protocol):
     """The right, of one process at a time, to write the record of one sequence instance. Also a context manager."""
 
     last: Saved | None  # the newest whole record when it was claimed; None: there is nothing to resume
-    incidents: list[Incident]  # what was mended or fell back; whoever reports them clears the list
+    incidents: list[Incident]  # what was mended or fell back; whoever reports them clears the list (see Incidents)
     capacity: int  # bytes for frame and body together
 
     def enter(self, frame: bytes) -> None:

@@ -27,7 +27,7 @@ from zlib import crc32
 
 from hafta.errors import StoreError
 from hafta.stores import forks, layout, trust
-from hafta.stores.protocol import Incident, Saved
+from hafta.stores.protocol import Incident, Incidents, Saved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FileClaim:
     def __init__(self, fd: int, path: str, image: layout.Image, *, named: bool) -> None:
         saved = image.saved
         self.last = saved if saved.frame or saved.body else None
-        self.incidents: list[Incident] = []
+        self.incidents: list[Incident] = Incidents()
         self.capacity = image.geometry.capacity()
         self._number = saved.number + (layout.JUMP if image.bad else 0)
         self._fd = fd
@@ -214,7 +214,7 @@ class FileClaim:
                     break
             else:
                 if trouble is not None:
-                    where = f"record {self._number} was written again, to slot {slots[0]}"
+                    where = f"the record was written again, to slot {slots[0]}"
                     self.incidents.append(Incident("retried", f"{self._path}: {trouble.strerror}; {where}"))
                 return
         assert trouble is not None  # there is always a spare slot

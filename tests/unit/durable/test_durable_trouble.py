@@ -411,6 +411,28 @@ def test_what_the_store_mends_in_the_middle_is_reported_at_the_next_transition(l
     assert (event.reason, event.action) == ("retried: /somewhere: written again", "it went on")
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["claimed", "held"])
+def test_a_write_that_the_file_repeated_is_reported_while_its_node_still_runs(tmp_path, monkeypatch, held):
+    lives = Lives(FileStore(str(tmp_path)), asynchronous=False)
+    store = HeldStore(lives.store) if held else lives.store
+    real, failing = os.pwrite, []
+
+    def pwrite(fd, data, offset):
+        if failing:
+            raise OSError(failing.pop(), "the disk is old")
+        return real(fd, data, offset)
+
+    def work(run):
+        failing.append(errno.EIO)
+        run.checkpoint(1)
+        (event,) = lives.events("store-trouble")
+        lives.said.append((event.path, event.reason.partition(":")[0], event.action))
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    assert lives.run(Program(lives, "work").say("work", work).sequence, store=store)
+    assert lives.said == [("work", 0), (f"{tmp_path}/hafta-steps.checkpoint", "retried", "it went on")]
+
+
 def test_a_sandbox_that_hides_the_boot_id_does_not_matter(lives, monkeypatch):
     def hidden(path, *args, **options):
         raise FileNotFoundError(path)

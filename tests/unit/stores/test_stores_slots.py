@@ -10,7 +10,7 @@ import pytest
 from hafta.errors import StoreError
 from hafta.stores import layout, slots
 from hafta.stores.files import FileStore
-from hafta.stores.protocol import Saved
+from hafta.stores.protocol import Incidents, Saved
 
 
 class Disk:
@@ -90,8 +90,8 @@ def test_after_a_failed_sync_the_record_goes_whole_into_the_other_spare_slot(cla
     assert newest(store).body == b"3"
     (incident,) = claim.incidents
     assert incident.kind == "retried"
-    assert "Input/output error; record" in incident.text
-    assert f"was written again, to slot {second}" in incident.text
+    assert "Input/output error" in incident.text
+    assert f"the record was written again, to slot {second}" in incident.text
 
 
 def test_a_failed_sync_never_costs_the_newest_acknowledged_record(claim, disk):
@@ -127,6 +127,22 @@ def test_a_write_that_fails_once_is_repeated_and_said(claim, disk, store):
     claim.write(b"1")
     assert newest(store).body == b"1"
     assert [incident.kind for incident in claim.incidents] == ["retried"]
+
+
+def test_incidents_that_nobody_takes_do_not_pile_up(claim, disk):
+    for _ in range(Incidents.MOST + 20):
+        disk.plan["pwrite"] = [errno.EIO]
+        claim.write(b"1")
+    assert len(claim.incidents) == Incidents.MOST
+
+
+def test_who_listens_is_told_of_an_incident_at_once(claim, disk):
+    taken = []
+    claim.incidents.listener = lambda: taken.append(claim.incidents.pop())
+    disk.plan["pwrite"] = [errno.EIO]
+    claim.write(b"1")
+    assert [incident.kind for incident in taken] == ["retried"]
+    assert claim.incidents == []
 
 
 @pytest.mark.parametrize("sync", [False, True])
