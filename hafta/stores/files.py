@@ -41,12 +41,12 @@ class FileStore:
     def snapshots(self) -> list[Snapshot]:
         """Return every record (hafta.stores.protocol.Store.snapshots)."""
         try:
-            found = sorted(name for name in os.listdir(self.directory) if names.parse(name))
+            found = [(name, names.parse(name)) for name in sorted(os.listdir(self.directory))]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise trust.explained(error, self.directory) from error
-        seen = [looking.peek(os.path.join(self.directory, name)) for name in found]
+        seen = [looking.look(self.directory, name, *parsed) for name, parsed in found if parsed]
         return [snapshot for snapshot in seen if snapshot is not None]
 
     def discard(self, sequence: str, instance: str = "") -> bool:

@@ -43,6 +43,16 @@ def peek(path: str) -> Snapshot | None:
         trust.shut(fd)
 
 
+def look(directory: str, name: str, sequence: str, instance: str) -> Snapshot | None:
+    """Return the same; what makes it impossible is an incident, so that one bad file does not hide the others."""
+    path = os.path.join(directory, name)
+    try:
+        return peek(path)
+    except StoreError as error:
+        trouble = Incident(error.kind, error.message)
+        return Snapshot(sequence, instance, path, None, 0.0, None, held=False, incidents=(trouble,))
+
+
 def read(fd: int) -> bytes:
     """Return the file, with layout.UNREADABLE for each page that the disk does not give back."""
     size = min(os.fstat(fd).st_size, _LARGEST)

@@ -19,6 +19,17 @@ def store(tmp_path):
     return FileStore(str(tmp_path))
 
 
+def test_a_file_that_cannot_be_looked_at_does_not_hide_the_others(store, path, tmp_path):
+    (tmp_path / "hafta-link@a.checkpoint").symlink_to(path)
+    (tmp_path / "hafta-pipe.checkpoint").mkdir()
+    seen = store.snapshots()
+    assert [(one.sequence, one.instance, one.saved is None) for one in seen] == [
+        ("link", "a", True), ("pipe", "", True), ("s", "", False),
+    ]  # fmt: skip
+    assert [one.incidents[0].kind for one in seen[:2]] == ["not-a-file"] * 2
+    assert seen[0].path == f"{tmp_path}/hafta-link@a.checkpoint"
+
+
 @pytest.fixture
 def path(store):
     with store.claim("s") as claim:
