@@ -13,7 +13,7 @@ from hafta.cli.checkpoints_show import show
 from hafta.cli.looking import AS_JSON, DIRECTORY, entries, read
 from hafta.cli.options import options
 from hafta.cli.picture import COLUMNS, plain, rows
-from hafta.cli.table import say, table
+from hafta.cli.table import say, shown, table
 from hafta.settings import Program
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def _print(found: list[Entry], now: float) -> None:
     for entry in found:
         for incident in entry.snapshot.incidents:
             if incident != entry.trouble:
-                click.echo(f"hafta: {entry.name}: {incident.text}", err=True)
+                click.echo(f"hafta: {shown(entry.name)}: {shown(incident.text)}", err=True)
 
 
 def _colour(entry: Entry | None) -> str | None:

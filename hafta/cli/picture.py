@@ -7,8 +7,8 @@ import time
 from base64 import b64encode
 
 from hafta.cli.records import doing, state_of
+from hafta.cli.table import shown
 from hafta.drivers import ledger
-from hafta.journal.entry import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,17 +37,15 @@ def rows(entry: Entry, now: float) -> list[tuple[str, ...]]:
     who, aged = _holder_column(entry), age(entry, now)
     if entry.position is None:
         told = entry.trouble.text if entry.trouble else ""
-        return [(printable(entry.name), "", "", "", aged, who, printable(told))]
-    first = (printable(entry.name), aged, who)
+        return [(shown(entry.name), "", "", "", aged, who, shown(told))]
+    first = (shown(entry.name), aged, who)
     found: list[tuple[str, ...]] = []
     for depth, level in enumerate(entry.position.levels):
-        name, aged, who = first if not depth else ("  " * depth + printable(level.sequence), "", "")
+        name, aged, who = first if not depth else ("  " * depth + shown(level.sequence), "", "")
         ended = doing(level.phase) == ledger.ENDED
         where = ("", "", "") if ended else (_node_column(level), str(level.checkpoint), str(level.attempt))
         values = {**state_of(level), **({} if depth else entry.kept)}
-        found.append(
-            (name, *where, aged, who, " ".join(f"{printable(key)}={value!r}" for key, value in values.items()))
-        )
+        found.append((name, *where, aged, who, " ".join(f"{shown(key)}={value!r}" for key, value in values.items())))
     return found
 
 
@@ -65,9 +63,9 @@ def text(entry: Entry, now: float) -> str:
         pairs.append(("trouble", entry.trouble.text))
     pairs += [("note", incident.text) for incident in seen.incidents if incident != entry.trouble]
     pairs += [("kept", value) for value in _values(entry.kept)]
-    lines = [printable(entry.name), *_lines(pairs)]
+    lines = [shown(entry.name), *_lines(pairs)]
     for level in entry.position.levels if entry.position else ():
-        lines += ["", f"sequence {printable(level.sequence)}", *_lines(_of_level(level))]
+        lines += ["", f"sequence {shown(level.sequence)}", *_lines(_of_level(level))]
     return "\n".join(lines)
 
 
@@ -108,12 +106,12 @@ def age(entry: Entry, now: float) -> str:
 def _holder_column(entry: Entry) -> str:
     if entry.snapshot.held and entry.snapshot.holder is not None:
         who = entry.snapshot.holder
-        return f"{printable(who.unit.removesuffix('.service')) or 'pid'}[{who.pid}]"
+        return f"{shown(who.unit.removesuffix('.service')) or 'pid'}[{who.pid}]"
     return "another process" if entry.snapshot.held else f"({entry.status})"
 
 
 def _node_column(level: Level) -> str:
-    return printable(level.node) + _MARKS.get(doing(level.phase), "")
+    return shown(level.node) + _MARKS.get(doing(level.phase), "")
 
 
 def _status(entry: Entry) -> str:
@@ -149,7 +147,7 @@ def _values(values: Mapping[str, Any]) -> list[str]:
 
 
 def _lines(pairs: list[tuple[str, str]]) -> list[str]:
-    return [f"  {name:<11} {printable(value)}" for name, value in pairs]
+    return [f"  {name:<11} {shown(value)}" for name, value in pairs]
 
 
 def _when(seconds: float) -> str:

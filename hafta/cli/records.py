@@ -14,8 +14,8 @@ from hafta.drivers.book import KEPT
 from hafta.errors import HaftaError, StoreError
 from hafta.overlord.dirs import roots
 from hafta.record import Record
-from hafta.stores import FileStore, codec, names
-from hafta.stores.protocol import Incident, Snapshot
+from hafta.stores import codec, looking, names
+from hafta.stores.protocol import Incident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hafta.stores.codec import Position
+    from hafta.stores.protocol import Snapshot
 
 #: Where systemd makes the directories of services, and where DynamicUser= puts them.
 SYSTEM = ("/var/lib", "/var/lib/private", "/run", "/run/private")
@@ -132,7 +133,9 @@ def _directories(environ: Mapping[str, str]) -> list[str]:
         (*SYSTEM, mine.state, os.path.dirname(mine.state), mine.runtime, os.path.dirname(mine.runtime))
     )
     seen: dict[object, str] = {}
-    for directory in (*own, *(path for parent in above for path in _children(parent))):
+    found = [path for parent in above for path in _children(parent)]
+    below = [path for parent in found for path in _children(parent)]  # StateDirectory=NAME/INSTANCE
+    for directory in (*own, *found, *below):
         try:
             info = os.stat(directory)
         except PermissionError:
@@ -154,20 +157,17 @@ def _children(parent: str) -> list[str]:
 
 def _in_directory(directory: str) -> list[Entry]:
     found = [(name, names.parse(name)) for name in sorted(os.listdir(directory))]
-    return [_entry(directory, name, *parsed) for name, parsed in found if parsed]
+    seen = [looking.look(directory, name, *parsed) for name, parsed in found if parsed]
+    return [_entry(snapshot) for snapshot in seen if snapshot is not None]
 
 
-def _entry(directory: str, name: str, sequence: str, instance: str) -> Entry:
-    path = os.path.join(directory, name)
-    nothing = Snapshot(sequence, instance, path, None, 0.0, None, held=False, incidents=())
+def _entry(seen: Snapshot) -> Entry:
+    if seen.saved is None:
+        return Entry(seen, None, seen.incidents[0] if seen.incidents else None)
     try:
-        seen = FileStore(directory).peek(sequence, instance) or nothing
-        if seen.saved is None:
-            return Entry(seen, None, seen.incidents[0] if seen.incidents else None)
-        nothing = seen
         return Entry(seen, codec.position(seen.saved.frame, seen.saved.body))
     except StoreError as error:
-        return Entry(nothing, None, Incident(error.kind, error.message))
+        return Entry(seen, None, Incident(error.kind, error.message))
 
 
 def _unreadable(directory: str, error: OSError) -> HaftaError:

@@ -15,6 +15,11 @@ GAP = "  "
 LEAST = 8  # of the last column, however narrow the terminal
 
 
+def shown(text: str) -> str:
+    """Return the text on one line, with what is not printable as repr() shows it: ends of lines, control, bidi."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return the rows, padded to columns; the last column is cut so that a line fits the terminal (80 without one)."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

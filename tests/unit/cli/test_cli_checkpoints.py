@@ -261,6 +261,27 @@ def test_the_directories_of_services_are_found_by_themselves(killed, capsys, mon
     assert [line.split()[0] for line in out.splitlines()] == ["SEQUENCE", "copy@x", "chunk"]
 
 
+def test_the_directories_of_instances_are_found_one_deeper(killed, capsys, monkeypatch, tmp_path_factory):
+    """StateDirectory=ingest/a; with DynamicUser= behind a link to private/ingest."""
+    root = tmp_path_factory.mktemp("var-lib")
+    (root / "private" / "ingest").mkdir(parents=True)
+    (root / "feed").mkdir()
+    (root / "ingest").symlink_to("private/ingest")
+    ended(root / "private" / "ingest", "shared")
+    killed.rename(root / "private" / "ingest" / "a")
+    (root / "feed" / "b").mkdir()
+    ended(root / "feed" / "b", "feed")
+    monkeypatch.setattr(records, "SYSTEM", (str(root), str(root / "private")))
+    out = hafta(capsys)[1]
+    assert [line.split()[0] for line in out.splitlines()] == ["SEQUENCE", "copy@x", "chunk", "feed", "shared"]
+
+
+def test_a_name_cannot_break_the_table(capsys, tmp_path):
+    FileStore(str(tmp_path)).claim("two", "li\nes\x1b[2J\u202e").close()
+    out = hafta(capsys, "--directory", tmp_path)[1]
+    assert [line.split()[0] for line in out.splitlines()] == ["SEQUENCE", r"two@li\nes\x1b[2J\u202e"]
+
+
 def test_the_environments_directory_and_the_overlords_are_among_them(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "own"))
     monkeypatch.setattr(records, "roots", lambda _environ: records_roots(str(tmp_path)))
