@@ -28,8 +28,10 @@ import tempfile
 from contextlib import contextmanager
 from itertools import count
 
+from hafta.drivers.ledger import ENDED
 from hafta.record import Record
 from hafta.sequence import Sequence
+from hafta.stores import codec
 from hafta.testing import child
 from hafta.testing.cuts import CutRuntime, CutStore, Cutter, Died, Point, what_it_is
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from hafta.result import Result
-    from hafta.stores.protocol import Store
+    from hafta.stores.protocol import Snapshot, Store
 
 
 class Violated(AssertionError):
@@ -72,18 +74,21 @@ def crash_everywhere(
     crashes: int = 1,
     times: int = 1,
     power_cut: bool = False,
+    keep: Callable[[Any], dict[str, Any]] | dict[str, Any] | None = None,
     **durable: Any,
 ) -> Report:
     """Run the sequence, ending its process at every cut point; say how many there were. Raises Violated.
 
     `invariant` is asked at the end of each story, `always` after each step and each crash: they raise (assert) if all
     is not well. `store` makes the store of a story, of the world: by default a MemoryStore, with `kill` a FileStore.
-    `call` is called with the sequence, the data, and runtime=, store= and the `durable` ones (instance=, level=,
-    on_store_error=, keep=): give another one for call_async. `power_cut`: a crash loses what was not synced.
+    `keep` gives the dict of values to keep, of the userdata; of a dict, each process has a copy of its own.
+    `call` is called with the sequence, the data, and runtime=, store=, keep= and the `durable` ones (instance=, level=,
+    on_store_error=): give another one for call_async. `power_cut`: a crash loses what was not synced.
+    Raises ValueError for kill=True with a power cut, or with a store that does not outlive the process.
     """
     if kill and power_cut:
         raise ValueError("a power cut is played within this process: not together with kill=True")
-    test = _Test(_made(sequence), world, data, store, invariant, always, call, kill, times, power_cut, durable)
+    test = _Test(_made(sequence), world, data, store, invariant, always, call, kill, times, power_cut, keep, durable)
     return test.everywhere(crashes)
 
 
@@ -100,6 +105,7 @@ class _Test(Record):
     kill: bool
     times: int
     power_cut: bool
+    keep: Callable[[Any], dict[str, Any]] | dict[str, Any] | None
     durable: dict[str, Any]
 
     def everywhere(self, crashes: int) -> Report:
@@ -162,7 +168,7 @@ class _Story:
 
     def _process(self, number: int | None = None, same: str | None = None) -> bool:
         """Run one process; True if it was ended by us."""
-        self.resumes += bool(self.cuts)
+        self.resumes += any(map(_is_interrupted, self._store.snapshots()))
         run = self._in_child if self._test.kill else self._here
         self.points, cut, self.result = run(number, same)
         if cut is None:
@@ -203,7 +209,10 @@ class _Story:
     def _call(self, runtime: CutRuntime, store: CutStore) -> Result:
         test = self._test
         sequence, data = test.sequence(self._world), test.data(self._world)
-        return test.call(sequence, data, runtime=runtime, store=store, **test.durable)
+        durable = dict(test.durable)
+        if test.keep is not None:
+            durable["keep"] = test.keep(data) if callable(test.keep) else dict(test.keep)
+        return test.call(sequence, data, runtime=runtime, store=store, **durable)
 
     @contextmanager
     def _make_store(self) -> Iterator[None]:
@@ -215,12 +224,19 @@ class _Story:
                 yield
         else:
             self._store = MemoryStore() if self._test.store is None else self._test.store(self._world)
+            if self._test.kill and isinstance(self._store, MemoryStore):
+                raise ValueError("a MemoryStore dies with its process: kill=True needs a store that does not")
             yield
 
     def _so_far(self) -> str:
         if not self.cuts:
             return "in a process that was not ended"
         return "after a process was ended at " + ", and the next one at ".join(map(str, self.cuts))
+
+
+def _is_interrupted(seen: Snapshot) -> bool:
+    """Tell whether the next process has something to take up."""
+    return seen.saved is not None and codec.position(seen.saved.frame, seen.saved.body).levels[0].phase != ENDED
 
 
 def _raise(_point: Point) -> NoReturn:
