@@ -132,11 +132,21 @@ class Book:
     def trouble(self, error: StoreError) -> None:
         """Deal with a write that failed: raise that, or go on if that is wanted."""
         if error.final or not self._go_on(error):
-            self.fatal = error = _readable(error, self.claim.capacity - self.room)
+            self.fatal = error = self._readable(error)
             raise error
         if not self.in_trouble:
             self.in_trouble = True
             self._tell(error.message, "the sequence goes on without; a crash resumes at an older record")
+
+    def _readable(self, error: StoreError) -> StoreError:
+        """Return the error as the caller knows kept values, with what else takes room, and how this store has more."""
+        if error.kind not in {"value", "too-large"}:
+            return error
+        message, hint = error.message.replace(KEPT, "").replace("\\x00", ""), error.hint
+        if error.kind == "too-large":
+            hint, taken = getattr(self.claim, "more_room", "") or hint, self.claim.capacity - self.room
+            message += f"; where the sequence stands takes {taken}" if taken > 0 else ""
+        return StoreError(message, hint, kind=error.kind)
 
     def _tell(self, what: str, action: str) -> None:
         path = str(getattr(self.claim, "path", "")) or "of the memory"
@@ -163,28 +173,20 @@ def _told(incident: Incident) -> str:
     return f"{incident.kind}: {incident.text}"
 
 
-def _readable(error: StoreError, taken: int) -> StoreError:
-    """Return the error with the names of kept values as the caller knows them, and with what else takes room."""
-    message = error.message.replace(KEPT, "").replace("\\x00", "")
-    if error.kind == "too-large" and taken > 0:
-        message += f"; the position and the states of visited nodes take {taken}"
-    return error if message == error.message else StoreError(message, error.hint, kind=error.kind)
-
-
 def _too_large(levels: tuple[Level, ...], size: int, room: int) -> StoreError:
-    """Return the error for states of visited nodes that do not fit into a record together; it names the largest."""
+    """Return the error for a position that does not fit into a record; it names what takes most."""
     states = [(visit.node, visit.state) for level in levels for visit in level.stack]
     states += [(level.node, level.state) for level in levels[:-1]]
     sizes = {
-        f"{key!r} of node {node}": len(codec.encode(value, key))
+        f"the state {key!r} of node {node}": len(codec.encode(value, key))
         for node, state in states
         for key, value in state.items()
     }
-    largest = max(sizes, key=lambda what: sizes[what], default="")
-    told = f"the largest state is {largest} with {sizes[largest]}" if largest else "there is no state"
-    hint = "record less (a path rather than contents), or make the store with a larger slot_size"
-    return StoreError(
-        f"the states of all visited nodes need {size} bytes together, and there is room for {room}; {told}",
-        hint,
-        kind="too-large",
-    )
+    sizes |= {
+        f"the names of the {len(level.nodes)} nodes of sequence {level.sequence}": len(codec.encode(level.nodes, ""))
+        for level in levels
+    }
+    largest = max(sizes, key=lambda what: sizes[what])
+    message = f"where the sequence stands, with the states of all visited nodes, needs {size} bytes"
+    told = f"{message}, and there is room for {room}; most is for {largest}: {sizes[largest]}"
+    return StoreError(told, "record less, or give the store more room", kind="too-large")

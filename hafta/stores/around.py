@@ -57,6 +57,11 @@ class ClaimAround:
         """Where the record is, for messages; empty where it is in no file."""
         return str(getattr(self.claim, "path", ""))
 
+    @property
+    def more_room(self) -> str:
+        """What to do where a record does not fit, as a hint."""
+        return str(getattr(self.claim, "more_room", ""))
+
     def enter(self, frame: bytes) -> None:
         """Take the frame for the records that follow."""
         self.claim.enter(frame)

@@ -210,7 +210,7 @@ def _decode_key(data: bytes, at: int) -> tuple[str, int]:
 def _level(level: Level, checkpoint: int, state: dict[str, Any]) -> bytes:
     name = level.sequence, level.version, level.nodes
     fixed = _levels.get(name) or _fixed(name)
-    stack = [_visit(visit) for visit in level.stack]
+    stack = [_visit(visit, level.nodes) for visit in level.stack]
     moving = _text(level.node) + _text(level.phase) + _number(level.attempt) + _number(checkpoint)
     return fixed + moving + encode(state, "state") + b"l" + _pack_size(len(stack)) + b"".join(stack)
 
@@ -222,13 +222,18 @@ def _fixed(name: tuple[str, str, tuple[str, ...]]) -> bytes:
     return fixed
 
 
-def _visit(visit: Visit) -> bytes:
-    """Return a visit as bytes, kept with it: it is in each frame until its node is left or visited again."""
-    kept: bytes | None = visit.__dict__.get("_bytes")
-    if kept is None:
-        kept = b"l" + _pack_size(3) + _text(visit.node) + _number(visit.checkpoint) + encode(visit.state, visit.node)
-        visit.__dict__["_bytes"] = kept
-    return kept
+def _visit(visit: Visit, nodes: tuple[str, ...]) -> bytes:
+    """Return a visit as bytes, kept with it: it is in each frame until its node is left or visited again.
+
+    The node is its index among the nodes; that alone stands for a visit without checkpoint and state.
+    """
+    kept: tuple[tuple[str, ...], bytes] | None = visit.__dict__.get("_bytes")
+    if kept is None or kept[0] is not nodes:
+        text = _number(nodes.index(visit.node)) if visit.node in nodes else _text(visit.node)
+        if visit.checkpoint or visit.state:
+            text = b"l" + _pack_size(3) + text + _number(visit.checkpoint) + encode(visit.state, visit.node)
+        visit.__dict__["_bytes"] = kept = (nodes, text)
+    return kept[1]
 
 
 def _text(text: str) -> bytes:
@@ -261,8 +266,15 @@ def _position(frame_data: bytes, body_data: bytes) -> Position:
 
 def _read_level(said: list[Any]) -> Level:
     sequence, version, nodes, node, phase, attempt, checkpoint, state, stack = said
-    visits = tuple(Visit(*visit) for visit in stack)
+    visits = tuple(_read_visit(visit, nodes) for visit in stack)
     return Level(sequence, version, tuple(nodes), node, phase, attempt, checkpoint, state, visits)
+
+
+def _read_visit(said: Any, nodes: list[str]) -> Visit:
+    node, *rest = said if isinstance(said, list) else [said]
+    if isinstance(node, int):
+        node = nodes[node] if node >= 0 else nodes[len(nodes)]
+    return Visit(node, *(rest or (0,)))
 
 
 def _body(data: bytes) -> tuple[int, dict[str, Any]]:
@@ -278,5 +290,5 @@ def _too_large(state: Mapping[str, Any], size: int, room: int) -> StoreError:
     sizes = {key: len(encode(value, key)) for key, value in state.items()}
     largest = max(sizes, key=lambda key: sizes[key], default="")
     told = f"the largest is {largest!r} with {sizes[largest]}" if largest else "there is no state"
-    hint = "record less (a path rather than contents), or make the store with a larger slot_size"
+    hint = "record less (a path rather than contents), or give the store more room"
     return StoreError(f"the state needs {size} bytes and there is room for {room}; {told}", hint, kind="too-large")

@@ -65,6 +65,8 @@ class MemoryStore:
 class MemoryClaim:
     """The claim of a record in memory (hafta.stores.protocol.Claim)."""
 
+    more_room = "record less (a path rather than contents), or make the store with a larger capacity"
+
     def __init__(self, entry: _Entry, name: str, capacity: int) -> None:
         self.last = _resumable(entry.saved)
         self.incidents: list[Incident] = []
@@ -117,8 +119,8 @@ class MemoryClaim:
         if self._refusal is not None:
             raise self._refusal
         if size > room:
-            hint = "record less (a path rather than contents), or give the store a larger capacity"
-            raise StoreError(f"{self._name}: {size} bytes do not fit: there is room for {room}", hint, kind="too-large")
+            told = f"{self._name}: {size} bytes do not fit: there is room for {room}"
+            raise StoreError(told, self.more_room, kind="too-large")
 
     def _refuse(self, kind: str, text: str) -> None:
         self._refusal = StoreError(f"{self._name}: {text}", "claim the record again", kind=kind)

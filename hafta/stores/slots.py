@@ -35,11 +35,17 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
 
+MORE_ROOM = (
+    "record less (a path rather than contents); or discard the record, whose size stays as it was made,"
+    " and make the store with a larger slot_size"
+)
 DEADLINE = 10.0  # seconds to wait for another thread's pwrite, which takes microseconds
 
 
 class FileClaim:
     """The claim of one file (hafta.stores.protocol.Claim). Made by FileStore.claim, which has locked `fd`."""
+
+    more_room = MORE_ROOM
 
     __slots__ = (
         "_bad", "_busy", "_fd", "_frame", "_geometry", "_lock", "_named", "_newest", "_number", "_path", "_pinned",
@@ -252,8 +258,7 @@ class FileClaim:
 
 def too_large(path: str, size: int, room: int) -> StoreError:
     """Return the error for what does not fit into a slot."""
-    hint = "record less (a path rather than contents), or make the store with a larger slot_size"
-    return StoreError(f"{path}: {size} bytes do not fit: there is room for {room}", hint, kind="too-large")
+    return StoreError(f"{path}: {size} bytes do not fit: there is room for {room}", MORE_ROOM, kind="too-large")
 
 
 def _busy(path: str) -> StoreError:

@@ -228,7 +228,7 @@ def test_a_state_for_which_visited_nodes_leave_no_room_says_so(lives):
         lives.run(program.sequence)
     assert caught.value.kind == "too-large"
     assert "the largest is 'path' with" in caught.value.message
-    assert "the position and the states of visited nodes take" in caught.value.message
+    assert "where the sequence stands takes" in caught.value.message
     assert "record less" in caught.value.hint
 
 
@@ -242,8 +242,31 @@ def test_states_that_are_too_large_together_name_the_largest_of_all_nodes(lives)
         lives.store.discard("s")
         if "all visited nodes" in caught.value.message:
             break
-    assert f"the largest state is 'path' of node first with {size + 5}" in caught.value.message
+    assert f"most is for the state 'path' of node first: {size + 5}" in caught.value.message
     assert "record less" in caught.value.hint
+
+
+def test_a_sequence_of_very_many_nodes_can_be_recorded_and_too_many_are_told(lives):
+    many = Program(lives, *[f"a_node_{n:03}" for n in range(150)], name="many")
+    assert lives.run(many.sequence)
+    too_many = Program(lives, *[f"a_node_{n:03}" for n in range(300)], name="too-many")
+    with pytest.raises(StoreError) as caught:
+        lives.run(too_many.sequence)
+    assert caught.value.kind == "too-large"
+    assert "most is for the names of the 300 nodes of sequence too-many: 4505" in caught.value.message
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["claimed", "held"])
+@pytest.mark.parametrize("state", [{}, {"contents": "x" * 3000}], ids=["position", "state"])
+def test_a_hint_says_how_this_very_store_has_more_room(lives, held, state):
+    store = HeldStore(lives.store) if held else lives.store
+    program = Program(lives, *[f"a_node_{n:03}" for n in range(300 if not state else 100)])
+    program.say("a_node_000", at(1, **state))
+    with pytest.raises(StoreError) as caught:
+        lives.run(program.sequence, store=store)
+    files = "discard the record, whose size stays as it was made, and make the store with a larger slot_size"
+    memory = "or make the store with a larger capacity"
+    assert caught.value.hint.endswith(files if isinstance(lives.store, FileStore) else memory)
 
 
 def test_a_kept_value_that_cannot_be_recorded_is_named_as_the_caller_knows_it(lives):

@@ -3,6 +3,7 @@
 import enum
 import math
 import os
+import struct
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,26 @@ def test_what_is_recorded_comes_back(position, checkpoint, state):
     *outer, inner = position.levels
     expected = position.replace(levels=(*outer, inner.replace(checkpoint=checkpoint, state=state)))
     assert codec.position(codec.frame(position), codec.body(checkpoint, state, 1 << 20)) == expected
+
+
+def test_a_visit_costs_nine_bytes_whatever_the_name_of_its_node():
+    nodes = tuple(f"a-node-of-a-long-name-{n}" for n in range(50))
+    at = lambda visited: Position((Level("s", "", nodes, nodes[-1], "normal", stack=visited),), 0.0, 0.0, "", 1)
+    bare = codec.frame(at(()))
+    whole = codec.frame(at(tuple(Visit(node, 0) for node in nodes[:-1])))
+    assert len(whole) - len(bare) == 9 * 49
+    assert codec.position(whole, codec.body(0, {}, ROOM)) == at(tuple(Visit(node, 0) for node in nodes[:-1]))
+
+
+@pytest.mark.parametrize("index", [3, -1, -4])
+def test_a_visit_of_a_node_that_is_none_is_damage(index):
+    frame = codec.frame(POSITION)
+    told = b"l" + struct.pack("<I", 3) + b"i" + struct.pack("<q", 0) + b"i" + struct.pack("<q", 3)
+    assert told in frame
+    frame = frame.replace(told, told.replace(struct.pack("<q", 0), struct.pack("<q", index), 1))
+    with pytest.raises(StoreError, match="the record cannot be understood") as caught:
+        codec.position(frame, codec.body(0, {}, ROOM))
+    assert caught.value.kind == "damaged"
 
 
 @given(st.binary(max_size=200), st.binary(max_size=50))
@@ -147,7 +168,7 @@ def test_a_state_that_does_not_fit_names_its_largest_value():
     with pytest.raises(StoreError, match=says) as caught:
         codec.body(0, {"small": 1, "blob": b"x" * 5000}, ROOM)
     assert caught.value.kind == "too-large"
-    assert "slot_size" in caught.value.hint
+    assert "give the store more room" in caught.value.hint
     with pytest.raises(StoreError, match="there is no state"):
         codec.body(0, {}, 7)
 
