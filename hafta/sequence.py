@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any, Self, TypeVar, overload
 
-    from hafta.drivers.call import Durability
+    from hafta.drivers.durability import Durability
     from hafta.drivers.ledger import OnError
     from hafta.drivers.run import Run
     from hafta.engine.words import PolicyEvent, Verdict
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The flag of a code object that `async def` sets (inspect.CO_COROUTINE, without importing inspect).
 _CO_COROUTINE = 0x80
+#: The defaults of a call's instance=, level=, on_store_error= and keep=.
+_AS_IF_NOT_ASKED = ("", "process", "fail", None)
 
 
 class Function(Enum):
@@ -269,19 +271,12 @@ def _in_a_loop(sequence: Sequence, runtime: Runtime, call: Coroutine[Any, Any, R
     raise IllegalMove(f"sequence {sequence.name} is asynchronous", "await sequence.call_async(), or run.call()")
 
 
-def _durability(
-    store: Store | None, instance: str, level: str, on_store_error: str | OnError, keep: dict[str, Any] | None
-) -> Durability | None:
-    if level not in {"process", "power"}:
-        raise ValueError(f'the level of a durable call is "process" or "power", not {level!r}')
-    if on_store_error not in {"fail", "go on"} and not callable(on_store_error):
-        raise ValueError(f'on_store_error is "fail", "go on" or a function, not {on_store_error!r}')
-    if store is None:
+def _durability(store: Store | None, *how: Any) -> Durability | None:
+    if store is None and how == _AS_IF_NOT_ASKED:
         return None
-    from hafta.drivers.call import Durability
+    from hafta.drivers.durability import durability
 
-    on_error = on_store_error if callable(on_store_error) else lambda _error: on_store_error == "go on"
-    return Durability(store, instance, level == "power", on_error, keep)
+    return durability(store, *how)
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -7,33 +7,19 @@ from hafta.drivers.conductor import Conductor
 from hafta.drivers.run import Run
 from hafta.engine.machine import Phase
 from hafta.errors import IllegalMove, Orphaned, StoreError
-from hafta.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from hafta.drivers.ledger import Ledger, OnError
+    from hafta.drivers.durability import Durability
+    from hafta.drivers.ledger import Ledger
     from hafta.engine.node import Node
     from hafta.runtime import Runtime
     from hafta.sequence import Sequence
     from hafta.stores.codec import Level, Position
-    from hafta.stores.protocol import Claim, Store
-
-
-class Durability(Record):
-    """How a call is recorded."""
-
-    store: Store
-    instance: str = ""
-    power: bool = False
-    on_error: OnError | None = None
-    keep: dict[str, Any] | None = None
-
-    def go_on(self, error: StoreError) -> bool:
-        """Return whether the program wants to go on without being recorded."""
-        return self.on_error is not None and self.on_error(error)
+    from hafta.stores.protocol import Claim
 
 
 class Call:

@@ -116,8 +116,10 @@ def run(
 def _held(store: Store | None) -> HeldStore | None:
     if store is None:
         return None
+    from hafta.drivers.durability import check_store
     from hafta.service.held import HeldStore
 
+    check_store(store)
     return HeldStore(store)
 
 

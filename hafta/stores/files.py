@@ -20,10 +20,13 @@ class FileStore:
     `slot_size`: of new files, a multiple of 4096 bytes; a frame and a body together must fit into one slot.
     """
 
-    def __init__(self, directory: str | None = None, *, slot_size: int = layout.PAGE) -> None:
-        if not layout.is_slot_size(slot_size):
-            raise ValueError(f"slot_size {slot_size}: a multiple of {layout.PAGE}, at most {layout.LARGEST_SLOT}")
-        self.directory = os.path.abspath(directory or names.directory(os.environ))
+    def __init__(self, directory: str | os.PathLike[str] | None = None, *, slot_size: int = layout.PAGE) -> None:
+        if not isinstance(slot_size, int) or not layout.is_slot_size(slot_size):
+            raise ValueError(f"slot_size {slot_size!r}: a multiple of {layout.PAGE}, at most {layout.LARGEST_SLOT}")
+        path = os.fspath(directory) if isinstance(directory, os.PathLike) else directory
+        if path is not None and (not isinstance(path, str) or "\0" in path):
+            raise ValueError(f"directory {directory!r}: a path, as a str without NUL")
+        self.directory = os.path.abspath(path or names.directory(os.environ))
         self._slot_size = slot_size
 
     def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> FileClaim:

@@ -306,6 +306,22 @@ def test_a_setting_that_is_none_is_a_mistake(lives, given, message):
         lives.run(Program(lives, "work").sequence, **given)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"store": "dir"}, "such as hafta.stores.FileStore(), not 'dir'"),
+        ({"store": FileStore}, "such as hafta.stores.FileStore(), not <class 'hafta.stores.files.FileStore'>"),
+        ({"instance": 5}, "instance is a name (a str), not 5"),
+        ({"keep": {1: 2}}, "keep is a dict of values by their names (each a str), not {1: 2}"),
+        ({"keep": ["n"]}, "keep is a dict of values by their names (each a str), not ['n']"),
+    ],
+)
+def test_what_is_of_no_use_is_named_before_anything_runs(lives, given, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        lives.run(Program(lives, "work").sequence, **given)
+    assert lives.said == []
+
+
 def test_what_the_store_mended_is_reported(tmp_path):
     lives = Lives(FileStore(str(tmp_path)), asynchronous=False)
     program = Program(lives, "work").say("work", at(1, "die"))

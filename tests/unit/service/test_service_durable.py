@@ -94,6 +94,12 @@ def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path):
     assert f"feed: chmod go-w {tmp_path}" in err
 
 
+def test_what_is_no_store_is_named():
+    with Child(sequence("pass", ", {}, store='dir'")) as child:
+        status, _, err = child.finish()
+    assert (status, "store is an object that keeps records" in err) == (exits.SYSTEM, True)
+
+
 def test_help_shows_where_checkpoints_are_and_what_it_can_end_with():
     with Child(ENDING, "--help") as child:
         _, out, _ = child.finish()

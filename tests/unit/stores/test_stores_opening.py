@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -351,9 +352,16 @@ def test_claiming_keeps_the_time_of_the_record(store):
 
 
 def test_slots_of_an_impossible_size_are_refused(tmp_path):
-    for size in (0, 100, 4097, 2 << 20):
-        with pytest.raises(ValueError, match=f"slot_size {size}: a multiple of 4096"):
+    for size in (0, 100, 4097, 2 << 20, "8192", 8192.0, None):
+        with pytest.raises(ValueError, match=f"slot_size {size!r}: a multiple of 4096"):
             FileStore(str(tmp_path), slot_size=size)
+
+
+def test_a_directory_is_a_path(tmp_path):
+    assert FileStore(tmp_path).directory == str(tmp_path)
+    for given in ("a\0b", b"bytes", 5, [str(tmp_path)]):
+        with pytest.raises(ValueError, match=re.escape(f"directory {given!r}: a path, as a str without NUL")):
+            FileStore(given)
 
 
 def test_without_a_directory_the_environment_says(tmp_path, monkeypatch):
