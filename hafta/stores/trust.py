@@ -16,8 +16,8 @@ import stat
 from hafta.errors import StoreError
 
 _KINDS = {
-    errno.ENOSPC: ("full", "no space is left", "free some; the record before still stands"),
-    errno.EDQUOT: ("full", "the quota is used up", "free some; the record before still stands"),
+    errno.ENOSPC: ("full", "no space is left", "free some; what had been recorded still stands"),
+    errno.EDQUOT: ("full", "the quota is used up", "free some; what had been recorded still stands"),
     errno.EIO: ("io", "the disk reports an error", "look at the kernel's log (dmesg) and replace the disk"),
     errno.EROFS: (
         "read-only",
