@@ -117,12 +117,14 @@ class Call:
         self._claim = claim = durability.store.claim(*names, durable=durability.power)
         if claim.last is None:
             return claim, None
-        from hafta.drivers import resume, unrecorded
+        from hafta.drivers import unrecorded
         from hafta.drivers.ledger import ENDED
         from hafta.stores import codec
 
         position = codec.position(claim.last.frame, claim.last.body)
         if position.levels[0].phase != ENDED:
+            from hafta.drivers import resume
+
             resume.understand(position.levels)
         return claim, None if unrecorded.is_over(position, durability.store, claim, names) else position
 
