@@ -9,21 +9,21 @@ import os
 async def ready(fd: int, timeout: float, *, write: bool) -> bool:  # noqa: ASYNC109 - a wait in slices, not a deadline
     """Return True when the descriptor can be read (or written), False after `timeout` seconds.
 
+    An event loop has one reader for each descriptor: a duplicate of it leaves alone whoever else waits for this one.
     Raises OSError (EBADF) for a descriptor that is not open. A regular file is always ready.
     """
     loop = asyncio.get_running_loop()
     woken = asyncio.Event()
-    os.fstat(fd)
-    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
+    own = os.dup(fd)
     try:
-        add(fd, woken.set)
-    except PermissionError:  # epoll refuses regular files, which never wait
-        return True
-    try:
+        (loop.add_writer if write else loop.add_reader)(own, woken.set)
         async with asyncio.timeout(timeout):
             await woken.wait()
+    except PermissionError:  # epoll refuses regular files, which never wait
+        return True
     except TimeoutError:
         return False
     finally:
-        remove(fd)
+        (loop.remove_writer if write else loop.remove_reader)(own)
+        os.close(own)
     return True
