@@ -6,6 +6,7 @@ This one has no watchdog: it is what a plain `sequence.call()` uses. `hafta.serv
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import time
@@ -29,8 +30,8 @@ _reporter: Reporter | None = None
 class Runtime:
     """The clock, the waits and the reports of one process."""
 
-    #: Seconds that a wait may go without a call of progress().
-    slice: float = 3600.0
+    #: Seconds that a wait may go without a call of progress(): about when the reporter has something to tell.
+    slice: float = 10.0
 
     now: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -52,7 +53,7 @@ class Runtime:
         end = self.now() + seconds
         while (left := end - self.now()) > 0:
             time.sleep(min(left, self.slice))
-            self.progress()
+            self._waited()
 
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
         """Wait until the descriptor can be read (or written), feeding the watchdog; False when the time is up.
@@ -68,7 +69,7 @@ class Runtime:
         while True:
             left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
             ready = poll.poll(left * 1000)
-            self.progress()
+            self._waited()
             if ready:
                 return _usable(fd, ready[0][1])
             if end is not None and self.now() >= end:
@@ -81,7 +82,7 @@ class Runtime:
         end = self.now() + seconds
         while (left := end - self.now()) > 0:
             await sleep(min(left, self.slice))
-            self.progress()
+            self._waited()
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
         """Wait as wait() does, letting other tasks run."""
@@ -91,7 +92,7 @@ class Runtime:
         while True:
             left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
             is_ready = await ready(fd, left, write=write)
-            self.progress()
+            self._waited()
             if is_ready or (end is not None and self.now() >= end):
                 return is_ready
 
@@ -104,6 +105,11 @@ class Runtime:
     def progress(self) -> None:
         """Note that the work has moved on."""
 
+    def _waited(self) -> None:
+        self.progress()
+        if _reporter is not None:
+            _reporter.tick()
+
     def end_process(self, status: int) -> NoReturn:
         """End the process at once, with this exit status: nothing is unwound, no buffer is flushed."""
         os._exit(status)
@@ -114,8 +120,7 @@ class Runtime:
 
     def flush(self) -> None:
         """Send what the journal still owes: the process is about to end."""
-        if _reporter is not None:
-            _reporter.close()
+        _close_reporter()
 
     def status(self, text: str) -> None:
         """Say what the service is doing, for `systemctl status`. Nobody asks here."""
@@ -151,13 +156,27 @@ def leave(token: Token[Runtime | None]) -> None:
 
 def default_reporter() -> Reporter:
     """Return the reporter of this process, made when the first event needs it."""
-    global _reporter  # noqa: PLW0603 - one for the process, made late
     if _reporter is None:
         from hafta.journal.choose import choose_sink
         from hafta.journal.reporter import Reporter
 
-        _reporter = Reporter(choose_sink(os.environ), time.monotonic)
+        return use_reporter(Reporter(choose_sink(os.environ), time.monotonic))
     return _reporter
+
+
+def use_reporter(reporter: Reporter) -> Reporter:
+    """Make this the reporter of the process, threads and all, which sends what it owes when the process ends."""
+    global _reporter  # noqa: PLW0603 - one for the process, made late
+    if _reporter is None:
+        atexit.register(_close_reporter)  # not sooner: what logging has registered for the end is to come after it
+    _close_reporter()
+    _reporter = reporter
+    return reporter
+
+
+def _close_reporter() -> None:
+    if _reporter is not None:
+        _reporter.close()
 
 
 def _usable(fd: int, events: int) -> bool:

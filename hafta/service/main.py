@@ -8,6 +8,7 @@ import sys
 
 from hafta import exits, settings
 from hafta.errors import HaftaError
+from hafta.runtime import use_reporter
 from hafta.service.holdoff import Holdoff
 from hafta.service.service import Service
 from hafta.service.signals import Stop, ignore, install
@@ -37,6 +38,7 @@ def main(
     _fill_standard_descriptors()
     _enable_fault_traces()
     service = Service(program.name, environ)
+    use_reporter(service.reporter)
     _keep_from_children()
     try:
         try:

@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -84,6 +87,40 @@ def test_awaiting_does_the_same(pipe: tuple[int, int]):
     assert asyncio.run(both()) == (False, True, True)
 
 
+def test_several_tasks_may_await_one_descriptor_beside_a_reader_of_the_loop(pipe: tuple[int, int]):
+    async def all_of_them() -> list[bool]:
+        seen = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pipe[0], seen.set)
+        tasks = [asyncio.create_task(Runtime().await_fd(pipe[0], 30)) for _ in range(3)]
+        await asyncio.sleep(0)
+        os.write(pipe[1], b"x")
+        woken = await asyncio.gather(*tasks)
+        await asyncio.wait_for(seen.wait(), 30)
+        assert loop.remove_reader(pipe[0])
+        return woken
+
+    assert asyncio.run(all_of_them()) == [True, True, True]
+
+
+def test_awaiting_leaves_no_descriptor_behind(pipe: tuple[int, int], tmp_path):
+    async def every_end() -> None:
+        before = os.listdir("/proc/self/fd")
+        assert not await Runtime().await_fd(pipe[0], 0)
+        assert await Runtime().await_fd(pipe[1], write=True)
+        with open(tmp_path / "file", "wb") as file:
+            assert await Runtime().await_fd(file.fileno())
+        cancelled = asyncio.create_task(Runtime().await_fd(pipe[0]))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await Runtime().await_fd(987)
+        assert os.listdir("/proc/self/fd") == before
+
+    asyncio.run(every_end())
+
+
 def test_the_current_runtime_is_the_innermost():
     mine = Runtime()
     assert world.current() is not mine
@@ -133,3 +170,58 @@ def test_events_of_the_plain_runtime_go_to_one_reporter_made_late(monkeypatch, c
     Runtime().flush()
     assert world.default_reporter() is first
     assert [record.message for record in caplog.records] == ["Panic in node work of sequence feed: impossible"]
+
+
+STORM = """
+import {modules}
+work = hafta.Sequence("work")
+
+@work.node(policy=Attempts(50, then=hafta.FAIL_SEQUENCE))
+def node(run):
+    return hafta.EXIT if run.attempt == 49 else run.fail("no")
+
+work.call()
+{last}
+"""
+
+
+@pytest.mark.parametrize("last", ["", "sys.exit(3)", "raise ValueError", "os.kill(os.getpid(), signal.SIGINT)"])
+def test_all_that_was_counted_is_told_when_a_plain_program_ends(last):
+    program = STORM.format(modules="hafta, os, signal, sys\nfrom hafta.policies import Attempts", last=last)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    lines = [line for line in ended.stderr.splitlines() if "rolled back node node" in line]
+    assert len(lines) == 11
+    assert sum(int(match[1]) if (match := re.search(r"last of (\d+) alike", line)) else 1 for line in lines) == 49
+
+
+class Ticking:
+    """Stands for a reporter."""
+
+    def __init__(self) -> None:
+        self.calls = []
+
+    def tick(self) -> None:
+        self.calls.append("tick")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_waits_tell_what_was_counted_and_progress_costs_nothing(monkeypatch, pipe):
+    reporter = Ticking()
+    monkeypatch.setattr(world, "_reporter", reporter)
+    runtime = Runtime()
+    runtime.progress()
+    assert reporter.calls == []
+    runtime.sleep(0.001)
+    runtime.wait(pipe[0], 0)
+    asyncio.run(runtime.asleep(0.001))
+    asyncio.run(runtime.await_fd(pipe[0], 0))
+    assert reporter.calls == ["tick"] * 4
+
+
+def test_a_reporter_that_takes_the_place_of_another_lets_it_tell_what_it_owes(monkeypatch):
+    first, second = Ticking(), Ticking()
+    monkeypatch.setattr(world, "_reporter", first)
+    assert world.use_reporter(second) is second
+    assert (world.default_reporter(), first.calls, second.calls) == (second, ["close"], [])

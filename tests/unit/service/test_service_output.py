@@ -210,3 +210,34 @@ def test_under_systemd_a_good_end_is_an_entry(text: str, why: str):
 def test_by_hand_a_good_end_is_silent():
     with Child(body("pass")) as child:
         assert child.finish() == (0, "", "")
+
+
+FROM_THREADS = """
+import threading, hafta.policies
+from hafta.journal import storm
+
+storm.BURST = 2  # the socket in journald's place holds ten entries
+inner = hafta.Sequence("inner")
+
+@inner.node(policy=hafta.policies.Attempts(6, then=hafta.FAIL_SEQUENCE))
+def deep(run):
+    return run.fail("no")
+
+thread = threading.Thread(target=inner.call)
+thread.start()
+thread.join()
+{last}
+"""
+
+
+def test_threads_report_to_the_same_journal_and_their_panic_takes_along_what_was_counted():
+    panic = "thread = threading.Thread(target=hafta.panic, args=('no way on',))\nthread.start()\ntime.sleep(600)"
+    with JournalChild(body(FROM_THREADS.format(last=panic))) as child:
+        assert child.process.wait(PATIENCE) == 70
+        entries = child.entries()
+    assert {entry["SYSLOG_IDENTIFIER"] for entry in entries} == {"probe"}
+    assert [int(entry["HAFTA_NUMBER"]) for entry in entries] == list(range(1, len(entries) + 1))
+    rolled_back = [entry for entry in entries if entry["HAFTA_EVENT"] == "rolled-back"]
+    assert len(rolled_back) == 4
+    assert sum(int(entry.get("HAFTA_REPEATED", 1)) for entry in rolled_back) == 6
+    assert entries[-1]["HAFTA_EVENT"] == "panicked"
