@@ -6,8 +6,8 @@ import asyncio
 import os
 
 
-async def ready(fd: int, timeout: float, *, write: bool) -> bool:  # noqa: ASYNC109 - a wait in slices, not a deadline
-    """Return True when the descriptor can be read (or written), False after `timeout` seconds.
+async def ready(fd: int, timeout: float | None, *, write: bool) -> bool:  # noqa: ASYNC109 - a slice, not a deadline
+    """Return True when the descriptor can be read (or written), False after `timeout` seconds, if given.
 
     An event loop has one reader for each descriptor: a duplicate of it leaves alone whoever else waits for this one.
     Raises OSError (EBADF) for a descriptor that is not open. A regular file is always ready.

@@ -49,11 +49,15 @@ def program_of(
 ) -> Program:
     """Return the program that run() makes of a sequence: what --help and a man page are made of."""
     summary = summary or f"Run the sequence {sequence.name} as a service."
-    settings = tuple(settings)
-    given = {setting.name for setting in settings}
-    settings += tuple(setting for setting in (STATE, INSTANCE) if durable and setting.name not in given)
     statuses = sorted((*STATUSES, *STORE_STATUSES)) if durable else STATUSES
-    return Program(name or sequence.name, summary, (*settings, ONCE), tuple(statuses))
+    return _complete(Program(name or sequence.name, summary, tuple(settings), tuple(statuses)), durable=durable)
+
+
+def _complete(program: Program, *, durable: bool) -> Program:
+    """Return the program with the settings of every service made of a sequence, but for those that it has itself."""
+    given = {setting.name for setting in program.settings}
+    ours = (*((STATE, INSTANCE) if durable else ()), ONCE)
+    return program.replace(settings=(*program.settings, *(each for each in ours if each.name not in given)))
 
 
 def run(
@@ -109,7 +113,10 @@ def run(
             if held is not None:
                 held.release()
 
-    program = program or program_of(sequence, settings=settings, durable=store is not None)
+    if program is not None and settings:
+        raise ValueError("give the settings in program=, or leave that away")
+    durable = store is not None
+    program = _complete(program, durable=durable) if program else program_of(sequence, settings=settings, durable=durable)
     return main(program, body, argv, environ)
 
 

@@ -10,6 +10,15 @@ assert [event.NAME for event in runtime.events] == ["rolled-back"] * 3
 
 from hafta.drivers.probe import Step
 from hafta.testing.crash import Report, Violated, crash_everywhere
-from hafta.testing.runtime import FakeRuntime, ForcedFailure, ProcessEnded
+from hafta.testing.runtime import EndlessWait, FakeRuntime, ForcedFailure, ProcessEnded
 
-__all__ = ["FakeRuntime", "ForcedFailure", "ProcessEnded", "Report", "Step", "Violated", "crash_everywhere"]
+__all__ = [
+    "EndlessWait",
+    "FakeRuntime",
+    "ForcedFailure",
+    "ProcessEnded",
+    "Report",
+    "Step",
+    "Violated",
+    "crash_everywhere",
+]

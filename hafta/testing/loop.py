@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import selectors
 
+from hafta.testing.runtime import EndlessWait
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+#: Real seconds that threads and other processes have to write, when a task waits for a descriptor without an end.
+PATIENCE = 5.0
+
+
 class _Selector(selectors.DefaultSelector):
     """Looks at real descriptors, but never waits for time to pass: the clock moves instead."""
 
@@ -22,9 +28,19 @@ class _Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
-        if ready or timeout is None:
-            return ready or super().select(timeout)
+        if ready:
+            return ready
+        if timeout is None:
+            return self._of_others()
         self.runtime.clock += timeout
+        return ready
+
+    def _of_others(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what threads and other processes make ready, as no task of this loop will."""
+        waiting = self.runtime.endless
+        ready = super().select(PATIENCE if waiting else None)
+        if waiting and not ready:
+            raise EndlessWait(f"descriptor {waiting[0]}")
         return ready
 
 

@@ -32,6 +32,13 @@ class ProcessEnded(BaseException):
         self.status = status
 
 
+class EndlessWait(BaseException):
+    """The test would wait for ever. No failure of a node: it would be tried again for ever, too."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not ready, and this test would wait for it for ever")
+
+
 class FakeRuntime(Runtime):
     """Give it to a call: `sequence.call(data, runtime=FakeRuntime())`.
 
@@ -40,9 +47,12 @@ class FakeRuntime(Runtime):
     at the terminal, systemctl and the watchdog would have.
     """
 
+    slice = float("inf")  # nobody is fed while no time passes
+
     def __init__(self, *, clock: float = 0.0) -> None:
         super().__init__()
         self.clock = clock
+        self.endless: list[int] = []  # descriptors that tasks wait for without an end
         self.now = lambda: self.clock
         self.probe = self
         self.slept: list[float] = []
@@ -97,20 +107,29 @@ class FakeRuntime(Runtime):
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
         """Look at the descriptor as it is now; if it is not ready, the clock moves to the end of the wait.
 
-        Raises RuntimeError instead of waiting for ever.
+        Raises EndlessWait, which is no Exception, instead of waiting for ever.
         """
         if super().wait(fd, 0, write=write):
             return True
         if timeout is None:
-            raise RuntimeError(f"descriptor {fd} is not ready, and this test would wait for it for ever")
+            raise EndlessWait(f"descriptor {fd}")
         self.clock += timeout
         return super().wait(fd, 0, write=write)
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
-        """Wait as wait() does; in run_async(), letting other tasks run."""
-        if self._has_this_loop():
+        """Wait as wait() does; in run_async(), letting other tasks run, and threads for a while of real time."""
+        if not self._has_this_loop():
+            return self.wait(fd, timeout, write=write)
+        if timeout is not None:
             return await super().await_fd(fd, timeout, write=write)
-        return self.wait(fd, timeout, write=write)
+        from hafta.readiness import ready
+
+        self.endless.append(fd)
+        try:
+            return await ready(fd, None, write=write)
+        finally:
+            self.endless.remove(fd)
+            self.progress()
 
     def _has_this_loop(self) -> bool:
         from asyncio import get_running_loop

@@ -8,7 +8,8 @@ import pytest
 
 import hafta
 from hafta.drivers.probe import Step
-from hafta.testing import FakeRuntime, ForcedFailure, ProcessEnded
+from hafta.policies import FOREVER, Attempts
+from hafta.testing import EndlessWait, FakeRuntime, ForcedFailure, ProcessEnded, loop
 
 
 @pytest.fixture
@@ -63,9 +64,36 @@ def test_a_wait_for_one_that_is_not_moves_the_clock_to_its_end(pipe):
 
 
 def test_a_wait_that_would_never_end_says_so(pipe):
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(EndlessWait) as caught:
         FakeRuntime().wait(pipe[0])
     assert str(caught.value) == f"descriptor {pipe[0]} is not ready, and this test would wait for it for ever"
+    assert not isinstance(caught.value, Exception)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_node_that_tries_for_ever_does_not_wait_for_ever(pipe, asynchronous, monkeypatch):
+    monkeypatch.setattr(loop, "PATIENCE", 0)
+    sequence = hafta.Sequence("waiting")
+
+    def plain(run):
+        run.wait(pipe[0])
+
+    async def awaiting(run):
+        await run.wait(pipe[0])
+
+    sequence.node(policy=Attempts(FOREVER))(awaiting if asynchronous else plain)
+    with pytest.raises(EndlessWait, match=f"^descriptor {pipe[0]} is not ready"):
+        sequence.call(runtime=FakeRuntime())
+
+
+def test_a_thread_may_end_a_wait_that_nothing_else_would_end(pipe):
+    runtime = FakeRuntime()
+
+    async def main():
+        ready, _ = await asyncio.gather(runtime.await_fd(pipe[0]), asyncio.to_thread(os.write, pipe[1], b"x"))
+        return ready, runtime.clock
+
+    assert runtime.run_async(main()) == (True, 0)
 
 
 def test_in_asyncio_all_tasks_share_the_fake_clock(pipe):
