@@ -56,13 +56,24 @@ class Values:
 
 
 class Program(Record):
-    """A program as its user meets it: what --help and the man page are made of."""
+    """A program as its user meets it: what --help and the man page are made of.
+
+    Raises ValueError for two settings of one name.
+    """
 
     name: str
     summary: str
     settings: tuple[Setting, ...]
     statuses: tuple[int, ...]  # of hafta.exits
     operands: str = ""  # how the usage line shows what follows the options; empty: nothing may
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        seen: set[str] = set()
+        for setting in self.settings:
+            if setting.key in seen:
+                raise ValueError(f"{self.name} has two settings {setting.name}: give the second another name")
+            seen.add(setting.key)
 
 
 def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Values, list[str]]:

@@ -54,10 +54,11 @@ def program_of(
 
 
 def _complete(program: Program, *, durable: bool) -> Program:
-    """Return the program with the settings of every service made of a sequence, but for those that it has itself."""
+    """Return the program with what every service made of a sequence has; --state and --instance may be its own."""
     given = {setting.name for setting in program.settings}
-    ours = (*((STATE, INSTANCE) if durable else ()), ONCE)
-    return program.replace(settings=(*program.settings, *(each for each in ours if each.name not in given)))
+    more = [setting for setting in (STATE, INSTANCE) if durable and setting.name not in given]
+    more += [] if ONCE in program.settings else [ONCE]
+    return program.replace(settings=(*program.settings, *more))
 
 
 def run(
@@ -78,7 +79,7 @@ def run(
     """Run the sequence as a service, again and again (once with --once), and return the exit status.
 
     `data` is the userdata, or a function that makes it of the settings; it lives as long as the process. `settings` are
-    the program's own (hafta.settings), or `program` describes it whole. `pause` seconds lie between a sequence and the
+    the program's own (hafta.settings), or `program` describes it with them. `pause` seconds lie between a sequence and the
     next. READY is sent before the first one, unless `ready` is false: then a node calls `run.runtime.ready()`.
 
     A sequence that succeeds is followed by the next; one that fails ends the service with status 1, for its overlord to
@@ -87,7 +88,7 @@ def run(
     With a `store`, or a function that makes it of the settings (`default_store`), the sequence is durable: after a
     crash the next start resumes it, as instance --instance. `keep` gives, of the userdata, the dict of values that
     outlive each sequence and the process. `level` and `on_store_error` are those of Sequence.call (docs/durable.md).
-    A StoreError ends the service with a status of its own.
+    A StoreError ends the service with a status of its own. Raises ValueError for a setting that there is twice.
     """
 
     def body(service: Service, values: Values) -> None:
@@ -113,11 +114,9 @@ def run(
             if held is not None:
                 held.release()
 
-    if program is not None and settings:
-        raise ValueError("give the settings in program=, or leave that away")
     durable = store is not None
-    program = _complete(program, durable=durable) if program else program_of(sequence, settings=settings, durable=durable)
-    return main(program, body, argv, environ)
+    program = program or program_of(sequence, settings=settings, durable=durable)
+    return main(_complete(program, durable=durable), body, argv, environ)
 
 
 def _held(store: Store | None) -> HeldStore | None:

@@ -9,6 +9,8 @@ import hafta
 from hafta import exits, settings
 from hafta.service import run
 from hafta.service.runner import ONCE, program_of
+from hafta.settings import Program
+from hafta.stores import MemoryStore
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,24 @@ def test_a_program_of_its_own_is_used_whole(capfd: pytest.CaptureFixture):
         run(feed_of(), [], program=program, argv=["--help"], environ={})
     assert ended.value.code == 0
     assert capfd.readouterr().out.startswith("usage: feeder [OPTION]...\n\nFeeds.\n")
+
+
+@pytest.mark.parametrize("store", [None, MemoryStore()])
+def test_a_program_that_was_made_by_hand_has_once_too(store: MemoryStore | None, capfd: pytest.CaptureFixture):
+    program = Program("feeder", "Feeds.", (settings.Setting("pace", settings.number, 2.0, "seconds", "S"),), (0,))
+    assert run(feed_of(hafta.EXIT), [], program=program, store=store, argv=["--once"], environ={}) == 0
+    with pytest.raises(SystemExit):
+        run(feed_of(), [], program=program, store=store, argv=["--help"], environ={})
+    options = [line.split()[0] for line in capfd.readouterr().out.splitlines() if line.startswith("  --")]
+    more = ["--state", "--instance"] if store else []
+    assert options == ["--pace", *more, "--once", "--debug", "--version", "--help"]
+
+
+@pytest.mark.parametrize("name", ["once", "debug", "pace"])
+def test_a_setting_that_there_is_already_is_refused(name: str):
+    pace, own = (settings.Setting(each, settings.number, 2.0, "seconds", "S") for each in ("pace", name))
+    with pytest.raises(ValueError, match=rf"^feed has two settings {name}: give the second another name$"):
+        run(feed_of(), [], settings=[pace, own], argv=["--once"], environ={})
 
 
 def test_run_is_the_function_however_it_is_reached():
