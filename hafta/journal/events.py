@@ -172,9 +172,27 @@ class ServiceHeldBack(Event):
 
     def message(self) -> str:
         """Say how often and how long."""
+        what = f"crashed {show_count(self.crashes, 'time')} in a row and waits {show_duration(self.delay_usec)}"
+        return f"Service {self.service} {what} before it starts"
+
+
+class StartNotCounted(Event):
+    """A service cannot count its starts, so it cannot tell how often it has crashed, and waits at each of them."""
+
+    MESSAGE_ID = "ba5a915c3da241babfcca05f1473eec3"
+    NAME = "start-not-counted"
+    PRIORITY = 4
+
+    service: str
+    path: str
+    reason: str
+    delay_usec: int
+
+    def message(self) -> str:
+        """Say where and why, how long it waits, and what to look at."""
         return (
-            f"Service {self.service} crashed {show_count(self.crashes, 'time')} in a row"
-            f" and waits {show_duration(self.delay_usec)} before it starts"
+            f"Service {self.service} cannot count its starts in {self.path}: {show_reason(self.reason)}. It waits"
+            f" {show_duration(self.delay_usec)}. Look at RuntimeDirectory= of its unit, or at $RUNTIME_DIRECTORY"
         )
 
 
@@ -204,7 +222,8 @@ class EventsDropped(Event):
 
     def message(self) -> str:
         """Say how many."""
-        return f"{show_count(self.count, 'event')} could not be sent to the journal and {_was(self.count)} lost"
+        was = "was" if self.count == 1 else "were"
+        return f"{show_count(self.count, 'event')} could not be sent to the journal and {was} lost"
 
 
 class NotificationsDropped(Event):
@@ -245,7 +264,3 @@ def _next(unwinding: bool | None, to_node: str | None) -> str:
     if unwinding:
         return ", on the way back to the previous node"
     return f", next node {to_node}" if to_node else ""
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"

@@ -57,30 +57,32 @@ class Holdoff:
 
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
         directory = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-        self._path = os.path.join(directory, f"{name}.starts") if directory else ""
+        self.path = os.path.join(directory, f"{name}.starts") if directory else ""
+        self.trouble = ""  # why the newest start could not be counted
 
     def begin(self, now: float) -> tuple[int, float]:
         """Count this start. Return the crashes in a row and the seconds to hold back."""
-        if not self._path:
+        if not self.path:
             return 0, 0.0
         row = next_row(self._load(), now)
-        if not self._save(row):
+        self.trouble = self._save(row)
+        if self.trouble:
             return row.crashes, max(UNCOUNTED, delay(row.crashes))
         return row.crashes, delay(row.crashes)
 
     def held(self, crashes: int, now: float) -> None:
         """Let the run count from now: being held back is not running."""
-        if self._path:
+        if self.path:
             self._save(Row(crashes, now))
 
     def end(self) -> None:
         """End the row: this run ended well."""
-        if self._path:
+        if self.path:
             self._save(Row(0, float("-inf")))
 
     def _load(self) -> Row | None:
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
             return None
         try:
@@ -91,15 +93,17 @@ class Holdoff:
             os.close(fd)
         return Row(crashes, started) if magic == _MAGIC else None
 
-    def _save(self, row: Row) -> bool:
+    def _save(self, row: Row) -> str:
+        """Write the row; return what keeps it from that, if anything."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            fd = os.open(self._path, flags, 0o600)
-        except OSError:
-            return False
+            fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            return error.strerror or str(error)
         try:
-            return os.pwrite(fd, _LAYOUT.pack(_MAGIC, min(row.crashes, 0xFFFFFFFF), row.started), 0) == _LAYOUT.size
-        except OSError:
-            return False
+            os.pwrite(fd, _LAYOUT.pack(_MAGIC, min(row.crashes, 0xFFFFFFFF), row.started), 0)
+        except OSError as error:
+            return error.strerror or str(error)
         finally:
             os.close(fd)
+        return ""

@@ -82,11 +82,17 @@ def _hold_back(service: Service, holdoff: Holdoff) -> None:
     crashes, seconds = holdoff.begin(service.now())
     if not seconds:
         return
-    from hafta.journal.events import ServiceHeldBack
+    from hafta.journal.events import ServiceHeldBack, StartNotCounted
 
-    service.report(ServiceHeldBack(service.name, crashes, round(seconds * 1_000_000)))
+    usec = round(seconds * 1_000_000)
+    if holdoff.trouble:
+        service.report(StartNotCounted(service.name, holdoff.path, holdoff.trouble, usec))
+        why = f"{holdoff.path} cannot be written: {holdoff.trouble}"
+    else:
+        service.report(ServiceHeldBack(service.name, crashes, usec))
+        why = f"{crashes} crashes in a row"
     service.notifier.extend_timeout(seconds + 5)
-    service.status(f"held back {seconds:g} s after {crashes} crashes in a row")
+    service.status(f"held back {seconds:g} s: {why}")
     service.sleep(seconds)
     service.status("")
     holdoff.held(crashes, service.now())

@@ -79,7 +79,7 @@ def run(
     """Run the sequence as a service, again and again (once with --once), and return the exit status.
 
     `data` is the userdata, or a function that makes it of the settings; it lives as long as the process. `settings` are
-    the program's own (hafta.settings), or `program` describes it with them. `pause` seconds lie between a sequence and the
+    the program's own (hafta.settings), or `program` describes all. `pause` seconds lie between a sequence and the
     next. READY is sent before the first one, unless `ready` is false: then a node calls `run.runtime.ready()`.
 
     A sequence that succeeds is followed by the next; one that fails ends the service with status 1, for its overlord to

@@ -108,8 +108,9 @@ def test_awaiting_leaves_no_descriptor_behind(pipe: tuple[int, int], tmp_path):
         before = os.listdir("/proc/self/fd")
         assert not await Runtime().await_fd(pipe[0], 0)
         assert await Runtime().await_fd(pipe[1], write=True)
-        with open(tmp_path / "file", "wb") as file:
-            assert await Runtime().await_fd(file.fileno())
+        file = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+        assert await Runtime().await_fd(file)
+        os.close(file)
         cancelled = asyncio.create_task(Runtime().await_fd(pipe[0]))
         await asyncio.sleep(0)
         cancelled.cancel()

@@ -92,6 +92,13 @@ SENTENCES = [
         events.ServiceHeldBack("s", 7, 200_000),
         "Service s crashed 7 times in a row and waits 200 ms before it starts",
     ),
+    (
+        events.StartNotCounted("s", "/run/s", "No space left", 1_000_000),
+        (
+            "Service s cannot count its starts in /run/s: No space left. It waits 1.0 s."
+            " Look at RuntimeDirectory= of its unit, or at $RUNTIME_DIRECTORY"
+        ),
+    ),
     (events.ServiceStopped("s", "SIGTERM"), "Service s stopped: SIGTERM"),
     (events.EventsDropped(1), "1 event could not be sent to the journal and was lost"),
     (events.EventsDropped(12), "12 events could not be sent to the journal and were lost"),

@@ -167,13 +167,25 @@ def test_a_service_that_is_held_back_says_so_asks_for_time_and_can_be_stopped(tm
     holdoff(tmp_path).held(30, time.monotonic())
     with JournalChild(body("service.ready()"), RUNTIME_DIRECTORY=str(tmp_path)) as child:
         assert child.wait_told("EXTEND_TIMEOUT_USEC=") == f"EXTEND_TIMEOUT_USEC={10_000_000}"
-        child.wait_told("STATUS=held back 5 s after 31 crashes in a row")
+        child.wait_told("STATUS=held back 5 s: 31 crashes in a row")
         entry = child.wait_entry("service-held-back")
         assert (entry["HAFTA_CRASHES"], entry["HAFTA_DELAY_USEC"]) == ("31", "5000000")
         status, _ = child.stop(getattr(signal, name))
         assert status == 0
         assert "READY=1" not in child.drain()
     assert holdoff(tmp_path).begin(time.monotonic()) == (0, 0.0), "a clean stop ends the row"
+
+
+def test_a_start_that_cannot_be_counted_says_what_could_not_be_written_and_why():
+    with JournalChild(body("service.ready()"), RUNTIME_DIRECTORY="/nonexistent") as child:
+        entry = child.wait_entry("start-not-counted")
+        child.wait_told("STATUS=held back 1 s: /nonexistent/probe.starts cannot be written: No such file or directory")
+        child.wait_told("READY=1")
+    assert entry["HAFTA_PATH"] == "/nonexistent/probe.starts"
+    assert entry["MESSAGE"] == (
+        "Service probe cannot count its starts in /nonexistent/probe.starts: No such file or directory. It waits 1.0 s."
+        " Look at RuntimeDirectory= of its unit, or at $RUNTIME_DIRECTORY"
+    )
 
 
 def test_a_real_service_that_crashes_is_held_back_the_seventh_time_and_then_runs(tmp_path: Path):
