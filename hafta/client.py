@@ -7,6 +7,11 @@ checkpoints, a client that was killed goes on where it was: with the reads of it
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback until the service has handlers
+
 import os
 import sys
 from enum import IntEnum

@@ -1,8 +1,10 @@
 """`python3 -m hafta.overlord UNIT...`: `hafta run` on a bare Python, without click."""
 
-from __future__ import annotations
-
-from hafta.overlord import main
+import signal
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback until it has its handlers
+
+    from hafta.overlord import main
+
     raise SystemExit(main())

@@ -15,7 +15,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
     from typing import Any
 
     Key = tuple[str, str]
@@ -63,11 +63,12 @@ class Loop:
             deadline, callback = self._timers[key]
             self._timers[key] = (max(deadline, self.now() + delay), callback)
 
-    def listen(self, signals: Iterable[int]) -> None:
-        """Take these signals from now on."""
+    def listen(self, signals: Collection[int]) -> None:
+        """Take these signals from now on, and those of them that came while they were blocked."""
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         for signum in signals:
             signal.signal(signum, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
     def turn(self) -> None:
         """Wait for something to happen, and call back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from hafta import exits, settings
@@ -48,10 +49,17 @@ def complain(error: HaftaError | OSError, *, debug: bool) -> int:
 
 def run(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the units; return the exit status. Raises HaftaError if nothing could be started."""
+    from hafta.overlord.overlord import STOP_SIGNALS
     from hafta.overlord.plan import make_plan
 
     _fill_standard_descriptors()
-    return _run(make_plan(values, operands, environ))
+    plan = make_plan(values, operands, environ)
+    # Whoever wants to stop it now, waits until it can be stopped in order (Loop.listen), and leaves nothing behind.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        return _run(plan)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run(plan: Plan) -> int:

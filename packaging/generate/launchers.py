@@ -3,6 +3,8 @@
 Python starts isolated (-I): no PYTHON* variable, no module of the user or of the current directory gets in. The
 services also skip the site module (-S): that is a quarter of Python's start, and start-up bounds recovery. They then
 know only the standard library, and append the one directory in which the distribution keeps the rest.
+
+Ctrl-C has its default before anything of ours is imported: a program that has no handlers yet ends without a traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 COMMAND = """\
 #!/usr/bin/python3 -I
+import signal
 import sys
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from {module} import {function}
 
@@ -26,8 +31,10 @@ sys.exit({function}())
 
 SERVICE = """\
 #!/usr/bin/python3 -IS
+import signal
 import sys
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.path.append("{library}")
 
 from {module} import {function}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,21 @@ def test_a_launcher_answers_and_ignores_the_user_s_own_modules(generated, name, 
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("name", programs.entry_points(ROOT))
+def test_ctrl_c_while_a_launcher_imports_ends_it_without_a_traceback(generated, name, tmp_path):
+    (tmp_path / "hafta").mkdir()
+    (tmp_path / "hafta" / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    text = (generated / "bin" / name).read_text().replace(LIBRARY, str(tmp_path))
+    if "-IS" not in text:
+        text = text.replace("import sys\n", f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n")
+    (tmp_path / "launcher").write_text(text)
+    flags = text.splitlines()[0].split()[1]
+    done = subprocess.run(
+        ["/usr/bin/python3", flags, str(tmp_path / "launcher")], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_fedora_keeps_its_modules_elsewhere():

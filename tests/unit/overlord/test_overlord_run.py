@@ -6,7 +6,7 @@ import socket
 import stat
 
 import pytest
-from overlord_harness import NOTIFY, PYTHON, is_alive, wait_until
+from overlord_harness import NOTIFY, PYTHON, ROOT, is_alive, wait_until
 
 SLEEPER = "/bin/sleep 1000"
 
@@ -140,6 +140,34 @@ def test_each_stopping_signal_ends_it_cleanly(place, signum):
     overlord.wait_for("is ready")
     assert overlord.stop(signum) == 0
     assert_clean(place)
+
+
+FORKED = """
+import os, signal
+fork = os.fork
+
+def forked():
+    os.fork = fork
+    child = fork()
+    if child:
+        os.kill(os.getpid(), signal.{name})
+    return child
+
+os.fork = forked
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_before_the_overlord_can_take_it_stops_it_in_order(place, name):
+    """It comes as soon as there is a keeper."""
+    os.mkdir(place.file("early"))
+    with open(place.file("early/sitecustomize.py"), "w") as file:
+        file.write(FORKED.format(name=name))
+    place.service("a", "/bin/sleep 1000")
+    overlord = place.start("a", environ={"PYTHONPATH": f"{place.file('early')}:{ROOT}"})
+    assert overlord.wait() == 0
+    assert f"Overlord stopped: {name}" in overlord.text
+    assert not os.path.exists(place.runtime)
 
 
 def test_under_nohup_a_closed_terminal_does_not_matter(place):

@@ -12,14 +12,15 @@ import pytest
 from server_streams import PATIENCE, Server, pieces, read_to_end, whole_records
 from service_support import in_time
 
-from hafta import exits, fifo, server
-from hafta.server import PROGRAM, main, octal
+from hafta import exits, fifo
+from hafta.server.program import PROGRAM, main, octal
+from hafta.server.source import Source
 
 HEAVY = "argparse asyncio click dataclasses inspect json logging pathlib re subprocess threading typing systemd".split()  # noqa: SIM905 - reads best
 MODULES_AT_READY = """
 import os, sys
 before = set(sys.modules)
-from hafta.server import main
+from hafta.server.program import main
 from hafta.service import Service
 
 def ready(self, status=""):
@@ -93,7 +94,7 @@ def test_the_environment_sets_what_the_options_set(tmp_path: Path, interval: str
         stream = read_to_end(reader)
         assert running.finish() == (0, "")
         os.close(reader)
-    source = server.Source(2, 1, 400)
+    source = Source(2, 1, 400)
     assert stream == b"".join(iter(lambda: source.take()[0], b""))
     assert whole_records(stream)[0] == 400
 
