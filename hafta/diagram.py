@@ -1,8 +1,9 @@
 """State diagrams of a sequence, made from its own tables.
 
-Where a function goes next is code, so the edges are the nodes that its code refers to: a global or enclosing variable
-that is a node, a node's name as a constant, a number that is returned or given to success(). Back to the previous node
-leads the reverse of each edge of success, because the previous node is the one that control came from.
+Where a function goes next is code, so the edges are the nodes that its code refers to: a variable (global, enclosing,
+of a module, an enumeration, or the object whose method it is) that is a node, and is not merely looked into or
+compared; a node's name or number that is returned or given to success() or proceed(). A policy object leads where its
+verdicts do. Back to the previous node leads the reverse of each edge of success, as control came from there.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from enum import EnumType
 from types import ModuleType
 
 from hafta.engine.node import Node
-from hafta.engine.words import EXIT
+from hafta.engine.words import EXIT, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from types import CodeType
+    from collections.abc import Iterable
     from typing import Any
 
-    from hafta.engine.words import Verdict
     from hafta.sequence import Sequence
 
     Edge = tuple[Node | Verdict, Node | Verdict, str]
 
 _NOTHING = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL"})
 _CONSTANT = frozenset({"LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST"})
+_ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_COMPARISON = frozenset({"COMPARE_OP", "CONTAINS_OP", "IS_OP"})
 
 
 def diagram(sequence: Sequence, form: str) -> str:
@@ -38,12 +39,13 @@ def diagram(sequence: Sequence, form: str) -> str:
 
 
 def edges(sequence: Sequence) -> list[Edge]:
-    """Return the edges (from, to, label): "success", "rolled back" and "to previous"."""
+    """Return the edges (from, to, label): "success", "rolled back", "policy" and "to previous"."""
     found: list[Edge] = []
     for node in sequence.nodes.values():
         found += [(node, to, "success") for to in _named_by(node.normal_function, sequence)]
-        back = [] if node.rollback_function is None else _named_by(node.rollback_function, sequence)
+        back = _named_by(node.rollback_function, sequence)
         found += [(node, to, "rolled back") for to in back or [node]]
+        found += [(node, to, "policy") for to in _judged_by(node.policy_function, sequence)]
     successes = [(start, to) for start, to, label in found if label == "success" and start is not to]
     found += [(to, start, "to previous") for start, to in successes if isinstance(to, Node)]
     return list(dict.fromkeys(found))
@@ -88,35 +90,41 @@ def _quoted(thing: object) -> str:
 
 
 def _named_by(function: Any, sequence: Sequence) -> list[Node | Verdict]:
-    function = _innermost(function)
+    """Return the nodes that a function names, each once."""
+    function, owner = _innermost(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return []
-    values = [*_variables(function, code), *_constants(code, sequence), *_numbers(function, code)]
-    named = [sequence.targets[value] for value in values if _is_target(value, sequence)]
-    return list(dict.fromkeys(named))
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _NOTHING]
+    known = {**function.__globals__, **_enclosing(function), **dict.fromkeys(code.co_varnames + code.co_cellvars)}
+    if owner is not None:
+        known[code.co_varnames[0]] = owner
+    values = (_value(steps, at, known) for at in range(len(steps)))
+    return list(dict.fromkeys(sequence.targets[value] for value in values if _is_target(value, sequence)))
 
 
-def _innermost(function: Any) -> Any:
-    """Return the function inside of methods, partials and decorators."""
+def _judged_by(policy: Any, sequence: Sequence) -> list[Node | Verdict]:
+    """Return the nodes that a policy names: in its code, or in the verdicts that an object of hafta.policies holds."""
+    if isinstance(policy, Verdict):
+        to = EXIT if policy == EXIT else policy.to
+        return [sequence.targets[to]] if _is_target(to, sequence) else []
+    parts = policy if isinstance(policy, tuple) else vars(policy).values() if hasattr(policy, "refine") else ()
+    return _named_by(policy, sequence) + [to for part in parts for to in _judged_by(part, sequence)]
+
+
+def _innermost(function: Any) -> tuple[Any, object]:
+    """Return the function inside of methods, partials and decorators, and the object whose method it is, if any."""
     for name in ("__func__", "func", "__wrapped__"):
         inner = getattr(function, name, None)
         if callable(inner):
-            return _innermost(inner)
-    return function
+            innermost, owner = _innermost(inner)
+            return innermost, getattr(function, "__self__", owner)
+    return function, None
 
 
-def _variables(function: Any, code: CodeType) -> Iterator[Any]:
-    """Yield the values of the global and enclosing variables that the code refers to, but for numbers."""
-    if "EXIT" in code.co_names:  # hafta.EXIT is an attribute of a module, and so a name like any other here
-        yield EXIT
-    values = [*(function.__globals__.get(name) for name in code.co_names), *_enclosing(function, code).values()]
-    yield from (value for value in values if not isinstance(value, int))
-
-
-def _enclosing(function: Any, code: CodeType) -> dict[str, Any]:
+def _enclosing(function: Any) -> dict[str, Any]:
     found = {}
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             found[name] = cell.cell_contents
         except ValueError:  # a variable that is not bound yet
@@ -124,20 +132,28 @@ def _enclosing(function: Any, code: CodeType) -> dict[str, Any]:
     return found
 
 
-def _constants(code: CodeType, sequence: Sequence) -> Iterator[str]:
-    return (value for value in code.co_consts if isinstance(value, str) and value in sequence.nodes)
+def _value(steps: list[dis.Instruction], at: int, known: dict[str, Any]) -> Any:
+    """Return what is loaded here, with its attributes, if it names a node where it stands; else None."""
+    step, after = steps[at], at + 1
+    value = step.argval if step.opname in _CONSTANT else _variable(step, known)
+    while after < len(steps) and steps[after].opname in _ATTRIBUTE:
+        value, after = _attribute(value, steps[after].argval), after + 1
+    if isinstance(value, (Node, Verdict)):
+        return None if steps[after].opname in _COMPARISON else value
+    is_meant = steps[at - 1].argval in {"success", "proceed"} or _returns(steps, after)
+    return value if is_meant else None
 
 
-def _numbers(function: Any, code: CodeType) -> Iterator[int]:
-    """Yield the numbers that are returned or given to success(): others are counts and checkpoints, not nodes."""
-    steps = [step for step in dis.get_instructions(code) if step.opname not in _NOTHING]
-    enclosing = _enclosing(function, code)
-    for at, step in enumerate(steps):
-        value, after = _read(step, function.__globals__, enclosing), at + 1
-        while isinstance(value, (EnumType, ModuleType)) and steps[after].opname == "LOAD_ATTR":
-            value, after = getattr(value, steps[after].argval, None), after + 1
-        if isinstance(value, int) and (_returns(steps, after) or steps[at - 1].argval == "success"):
-            yield value
+def _variable(step: dis.Instruction, known: dict[str, Any]) -> Any:
+    is_load = step.opname.startswith(("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_FAST")) and isinstance(step.argval, str)
+    return known.get(step.argval) if is_load else None
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """Return an attribute without running anybody's code: of a module, an enumeration, or the object of a method."""
+    if isinstance(value, (EnumType, ModuleType)):
+        return getattr(value, name, None)
+    return getattr(value, "__dict__", {}).get(name)
 
 
 def _returns(steps: list[dis.Instruction], after: int) -> bool:
@@ -148,16 +164,8 @@ def _returns(steps: list[dis.Instruction], after: int) -> bool:
     return following.opname == "RETURN_VALUE" or steps[after - 1].opname == "RETURN_CONST"
 
 
-def _read(step: dis.Instruction, module: Mapping[str, Any], enclosing: Mapping[str, Any]) -> Any:
-    if step.opname == "LOAD_GLOBAL":
-        return module.get(step.argval)
-    if step.opname == "LOAD_DEREF":
-        return enclosing.get(step.argval)
-    return step.argval if step.opname in _CONSTANT else None
-
-
 def _is_target(value: Any, sequence: Sequence) -> bool:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return False
     try:
         return value in sequence.targets

@@ -11,6 +11,7 @@ import pytest
 import hafta
 from hafta import EXIT, NORMAL, ROLLBACK
 from hafta.diagram import edges
+from hafta.policies import Attempts, FailSequence, On
 
 
 class CP(IntEnum):
@@ -174,6 +175,79 @@ def test_decorated_functions_methods_and_partials_are_looked_into():
     sequence.node(name="last")(print)
     assert {edge for edge in told(sequence) if edge[2] == "success"} == {
         ("first", "second", "success"), ("second", "third", "success"), ("third", "last", "success"),
+    }  # fmt: skip
+
+
+def test_what_only_sounds_like_a_node_is_none():
+    """Attributes of the same name, words for people, and nodes that are looked into or compared."""
+    sequence = hafta.Sequence("sounds")
+
+    @sequence.node
+    def fetch(run):
+        run.data.store("x")
+        run.say("store")
+        run.data.last = run.data.EXIT
+        if run.node is store or store.name == "store":
+            run.say(store.name)
+        return fetch
+
+    @sequence.node
+    def store(run):
+        return fetch
+
+    assert {edge for edge in told(sequence) if edge[0] == "fetch" and edge[2] == "success"} == {
+        ("fetch", "fetch", "success")
+    }
+
+
+class Worker:
+    def __init__(self):
+        self.sequence = hafta.Sequence("of_an_object")
+        self.a = self.sequence.node(self.fetch)
+        self.b = self.sequence.node(name="store")(self.store)
+
+    def fetch(self, run):
+        return self.b
+
+    def store(self, run):
+        return hafta.EXIT if run.attempt else run.success(self.a)
+
+
+def test_nodes_that_an_object_holds_are_seen_in_its_methods():
+    found = told(Worker().sequence)
+    assert {edge for edge in found if edge[2] == "success"} == {
+        ("fetch", "store", "success"), ("store", "fetch", "success"), ("store", "EXIT", "success"),
+    }  # fmt: skip
+
+
+def test_policies_lead_where_their_verdicts_do():
+    sequence = hafta.Sequence("judged")
+
+    @sequence.node
+    def fetch(run):
+        return store
+
+    @sequence.node(policy=Attempts(3, then=hafta.proceed(fetch)) | On(KeyError, hafta.EXIT))
+    def store(run):
+        return fetch
+
+    @sequence.node
+    def check(run):
+        return fetch
+
+    @check.policy
+    def _(run, event):
+        if event.to is store:
+            return hafta.proceed("fetch")
+        return hafta.proceed(check) if run.attempt else hafta.default_policy(run, event)
+
+    def mine(run, event):
+        return hafta.EXIT
+
+    sequence.node(name="last", policy=mine | FailSequence(OSError))(lambda run: fetch)
+    assert {edge for edge in told(sequence) if edge[2] == "policy"} == {
+        ("store", "fetch", "policy"), ("store", "EXIT", "policy"),
+        ("check", "fetch", "policy"), ("check", "check", "policy"), ("last", "EXIT", "policy"),
     }  # fmt: skip
 
 
