@@ -123,12 +123,15 @@ class Walk:
             return self._missing()
         system = (error.strerror or str(error), "mend that", exits.SYSTEM)
         cause, hint, status = _CAUSES.get(error.errno or 0, system)
-        at = _short(self._at)
+        seen = os.path.lexists(self._at)  # if not, it is its directory that refuses
+        at = _short(self._at if seen else os.path.dirname(self._at) or ".")
         message = f"cannot {self._doing} {_short(self.path)}: {cause.replace('{at}', at)}"
         return ServiceError(message, f"{hint.replace('{at}', at)}, or {CHOOSE}", status=status)
 
     def _missing(self) -> ServiceError:
-        if self._at == self.path:
+        if self._at == self.path and self._doing == "make":
+            message, hint = f"cannot make {self.path}: there can be none in that directory", CHOOSE
+        elif self._at == self.path:
             message, hint = f"there is no pipe at {self.path}", f"hafta-server --pipe {self.path} makes it"
         else:
             message, hint = f"there is no directory {self._at}", f"make it, or {CHOOSE}"

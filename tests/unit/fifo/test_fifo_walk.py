@@ -114,7 +114,22 @@ def test_without_permission_the_error_says_where(home: Path, as_nobody: Callable
         error = refused(lambda: make(home / "pipe"))
     assert (error.message, error.status) == (f"cannot make {home}/pipe: no permission", exits.PERMISSION)
     place = error.hint.removeprefix("look at the owner and mode of ").partition(",")[0]
-    assert f"{home}/pipe".startswith(place)
+    assert f"{home}/".startswith(f"{place}/"), "a directory refuses, not what is not there"
+
+
+def test_what_cannot_be_looked_into_is_named_rather_than_what_may_be_in_it(home: Path, as_nobody: Callable):
+    (home / "closed").mkdir(mode=0)
+    with as_nobody():
+        for use in (lambda: fifo.open_reader(f"{home}/closed/pipe"), lambda: make(home / "closed" / "a" / "pipe")):
+            error = refused(use)
+            place = error.hint.removeprefix("look at the owner and mode of ").partition(",")[0]
+            assert f"{home}/closed/".startswith(f"{place}/")
+
+
+def test_where_there_can_be_no_pipe_nobody_is_sent_to_the_server_that_says_so():
+    error = refused(lambda: make("/proc/pipe"))
+    assert error.message == "cannot make /proc/pipe: there can be none in that directory"
+    assert (error.hint, error.status) == ("choose another path (--pipe or HAFTA_PIPE)", exits.NOT_FOUND)
 
 
 def test_a_name_that_is_too_long_is_a_usage_error_and_shown_short(home: Path):
