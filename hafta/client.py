@@ -18,6 +18,7 @@ from enum import IntEnum
 
 import hafta
 from hafta import fifo, settings
+from hafta.errors import ServiceError
 from hafta.policies import FOREVER, Attempts
 from hafta.reader import BadData, Reader, ServerGone
 from hafta.service.runner import INSTANCE, STATE, default_store, program_of, run
@@ -44,6 +45,7 @@ class Data:
         self.goal: int = values.reads
         self.kept = {"reads": 0, "good": 0, "bad": 0, "rollbacks": 0}  # reads: in this sequence
         self.reader = Reader(values.pipe or fifo.default_path(os.environ), self.kept)
+        self.told = ""  # what keeps us from opening the pipe, as far as it was said
 
 
 client = hafta.Sequence("client")
@@ -53,6 +55,7 @@ client = hafta.Sequence("client")
 def open_pipe(run: Run) -> Node:
     """Open the pipe, or go on with the one of the sequence before."""
     run.data.reader.open(run)
+    run.data.told = ""
     return get_work
 
 
@@ -63,6 +66,9 @@ def reopen(run: Run, _checkpoint: int) -> Node:
     run.data.reader.close()
     if not isinstance(run.reason, hafta.Interrupted):  # then it was us who died
         run.say("Open failed! Perhaps the server died?")
+        if isinstance(run.reason, ServiceError) and run.data.told != str(run.reason):
+            run.data.told = str(run.reason)
+            run.say(f"{run.reason}; {run.reason.hint}")
         run.data.reader.rest(run, 1, until_server=isinstance(run.reason, ServerGone))
     return open_pipe
 

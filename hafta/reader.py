@@ -21,6 +21,10 @@ SIZE = len(RECORD)
 BATCH = RECORD * 2520
 
 
+#: Seconds that a server may take to come before we say that we wait for one.
+PATIENCE = 1.0
+
+
 class ServerGone(Exception):
     """The server has closed the pipe."""
 
@@ -47,7 +51,9 @@ class Reader:
         if self._fd is None:
             run.status(f"waiting for a server on {self.path}")
             self._fd = fifo.open_reader(self.path)
-            run.wait(self._fd)
+            if not run.wait(self._fd, PATIENCE):
+                run.say(f"Waiting for a server on {self.path}")
+                run.wait(self._fd)
 
     def rest(self, run: Run, seconds: float, *, until_server: bool) -> None:
         """Do nothing for so long; or, with `until_server`, only until a server has come and the pipe is open."""

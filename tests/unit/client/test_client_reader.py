@@ -23,7 +23,7 @@ class Feed:
         self.left = list(pieces)
         self.statuses: list[str] = []
 
-    def wait(self, fd: int) -> bool:
+    def wait(self, fd: int, timeout: float | None = None) -> bool:
         if self.writer is None:
             self.writer = os.open(self.path, os.O_WRONLY)
         if self.left:

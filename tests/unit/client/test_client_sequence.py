@@ -32,8 +32,8 @@ class World(FakeRuntime):
         self.writer: int | None = None
 
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-        if self.acts:
-            self.act(self.acts.pop(0))
+        if self.acts and (act := self.acts.pop(0)) is not None:
+            self.act(act)
         return super().wait(fd, timeout, write=write)
 
     def act(self, act: object) -> None:
@@ -204,11 +204,39 @@ def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_the_journal_says_why
 
     world = World(pipe, [GOOD] * 25, mend)
     assert call(world)
-    assert world.said == [OPEN_FAILED] * 50 + reads(*range(1, 26))
+    first, why, *others = world.said
+    assert [first, *others] == [OPEN_FAILED] * 50 + reads(*range(1, 26))
+    assert why.startswith(reason)
+    assert any(
+        hint in why for hint in ("hafta-server --pipe", "--pipe or HAFTA_PIPE", "name the real path with --pipe")
+    )
     assert world.slept == [1] * 50
     assert world.progresses >= 50
     assert all(isinstance(event, RolledBack) and reason in event.message() for event in world.events)
     assert [event.attempt for event in world.events] == list(range(1, 51))
+
+
+def test_what_to_do_is_said_again_when_the_pipe_cannot_be_opened_for_another_reason(pipe: Path):
+    reasons = [missing(pipe)]
+
+    def change(sleeps: int) -> None:
+        if sleeps == 2:
+            pipe.write_text("")
+            reasons.append(file(pipe))
+        if sleeps == 4:
+            pipe.unlink()
+            os.mkfifo(pipe, 0o600)
+
+    world = World(pipe, [GOOD] * 25, change)
+    assert call(world)
+    why = [line for line in world.said[: -len(reads(*range(25)))] if line != OPEN_FAILED]
+    assert [line.partition(";")[0] for line in why] == reasons
+
+
+def test_a_server_that_does_not_come_is_told_to_be_waited_for_once(pipe: Path):
+    world = World(pipe, [None, *[GOOD] * 25])
+    assert call(world)
+    assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
 
 def test_a_read_that_fails_otherwise_is_tried_five_times(pipe: Path):
