@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 #: Characters that make journalctl show "[N blob data]" and a terminal do as it is told; tab and newline may stay.
 _HIDDEN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+#: What "surrogateescape" makes of a byte that is no text.
+_HIDDEN |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
 
 
 def entry(event: Event, number: int, repeated: int, identifier: str) -> dict[str, str]:
@@ -33,7 +35,7 @@ def sentence(event: Event, repeated: int) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return the text with control characters as \xNN and lone surrogates as \uNNNN."""
+    r"""Return the text with control characters and undecoded bytes as \xNN, other lone surrogates as \uNNNN."""
     if text.isprintable():
         return text
     return text.translate(_HIDDEN).encode(errors="backslashreplace").decode()
