@@ -153,7 +153,7 @@ def remove_empty(*paths: str) -> None:
 
 
 def _distrust(path: str, why: str) -> HaftaError:
-    hint = "remove it, or choose a directory of your own with --runtime-dir"
+    hint = "choose a directory of your own with --runtime-dir, or find out who has made this one"
     return HaftaError(f"{path} {why}, so it cannot hold the overlord's files", hint, status=exits.PERMISSION)
 
 

@@ -64,16 +64,17 @@ class Loader:
             self._add(full_name(name))
         return self.units
 
-    def _add(self, name: str) -> None:
+    def _add(self, name: str, whom: str = "") -> None:
+        """Take in a unit; `whom` is who requires it, if anybody does."""
         if name in self.units:
             return
-        unit = self._read(name)
+        unit = self._read(name, whom)
         self.units[name] = unit
         for wanted in (*unit.needs.wants, *self._linked(name, "wants"), *self._installed(unit, "wanted_by")):
             self._add_wanted(unit, wanted)
         for required in (*unit.needs.required, *self._linked(name, "requires"), *self._installed(unit, "required_by")):
             if not self._is_foreign(required):
-                self._add(required)
+                self._add(required, unit.name)
 
     def _add_wanted(self, unit: Unit, name: str) -> None:
         """Take in what is only wanted; what cannot be is left out, and said."""
@@ -94,7 +95,7 @@ class Loader:
         file = self._file_of(Name(name)) or ""
         return kind != "target" or not file or os.path.dirname(file) in SYSTEM
 
-    def _read(self, name: str) -> Unit:
+    def _read(self, name: str, whom: str) -> Unit:
         parts = Name(name)
         if parts.suffix not in KINDS:
             raise UsageError(f"{name}: the embedded overlord runs services and targets only", "give a .service")
@@ -103,7 +104,8 @@ class Loader:
         file = self._file_of(parts)
         if not file:
             hint = f"looked in {', '.join(self.path)}; --unit-path adds a directory"
-            raise UsageError(f"there is no unit {name}", hint, status=exits.NOT_FOUND)
+            why = f", which {whom} requires" if whom else ""
+            raise UsageError(f"there is no unit {name}{why}", hint, status=exits.NOT_FOUND)
         specifiers = Specifiers(name, file, self.roots)
         if _is_masked(file):
             raise UsageError(f"{name} is masked ({file})", "unmask it, or give another unit")

@@ -18,6 +18,7 @@ class Machine:
         self.state = State.INACTIVE
         self.result: Result = "success"
         self.outcome: Outcome | None = None
+        self.late: State | None = None  # where it took too long first
         self.stop_asked = False
         self.restarts = 0
         self._limit = Limit(policy.limit_interval, policy.limit_burst)
@@ -51,7 +52,7 @@ class Machine:
 
     def _start(self, now: float, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
         self.restarts = self.restarts + 1 if event is Event.TIMER else 0
-        self.result, self.outcome, self.stop_asked = "success", None, False
+        self.result, self.outcome, self.late, self.stop_asked = "success", None, None, False
         if not self._limit.admits(now):
             self.result = "start-limit-hit"
             self.state = State.FAILED
@@ -64,6 +65,7 @@ class Machine:
         if event is Event.HUNG and self.state in {State.ACTIVATING, State.ACTIVE}:
             self._fail("watchdog")
         elif event is Event.TIMER and self.state in {State.ACTIVATING, State.STOPPING, State.CLEARING}:
+            self.late = self.late or self.state
             self._fail("timeout")
         elif event is Event.BROKEN and self.state is State.ACTIVATING:
             self._fail("resources")

@@ -88,9 +88,7 @@ SETTINGS = (
         metavar="UNIT=SECONDS",
         repeats=True,
     ),
-    Setting(
-        "for", number, 0.0, "stop by itself after so many seconds; 0: when all units have ended", metavar="SECONDS"
-    ),
+    Setting("for", number, 0.0, "stop by itself after so many seconds; 0: when all units have ended", "SECONDS", "0"),
     Setting("debug", switch, default=False, help="show the traceback of an error"),
 )
 

@@ -11,6 +11,7 @@ import signal
 
 from hafta import exits
 from hafta.journal.choose import choose_sink
+from hafta.journal.entry import printable
 from hafta.journal.overlord_events import DirectiveIgnored, OrphansKilled, OverlordStarted, OverlordStopped
 from hafta.journal.reporter import Reporter
 from hafta.overlord import prctl
@@ -128,7 +129,7 @@ class Overlord:
 
     def note(self, text: str) -> None:
         """Say something that is no event."""
-        self._console.show(OVERLORD, text)
+        self._console.show(OVERLORD, printable(text))
 
     def members(self, name: str) -> list[int]:
         """Return the processes of a unit."""

@@ -40,8 +40,11 @@ class Plan(Record):
 
 def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> Plan:
     """Read the units. Raises UsageError for anything that is wrong with them or with the options."""
-    if not operands:
+    if not operands or not all(operands):
         raise UsageError("which unit?", "name one: hafta run hafta.target")
+    for folder in values.unit_path:
+        if not os.path.isdir(folder):
+            raise UsageError(f"--unit-path: {folder} is no directory", "name directories that are there")
     identity = os.urandom(8).hex()
     places = roots(environ, values.runtime_dir, values.state_dir)
     if values.ephemeral:

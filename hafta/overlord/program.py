@@ -8,6 +8,7 @@ import sys
 
 from hafta import exits, settings
 from hafta.errors import HaftaError
+from hafta.journal.entry import printable
 from hafta.overlord.options import PROGRAM
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ def complain(error: HaftaError | OSError, *, debug: bool) -> int:
         traceback.print_exception(error)
     hint = error.hint if isinstance(error, HaftaError) else "run it with --debug to see where"
     status = error.status if isinstance(error, HaftaError) else exits.SYSTEM
-    print(f"hafta: error: {error}", f"hafta: {hint}", sep="\n", file=sys.stderr)
+    print(f"hafta: error: {printable(str(error))}", f"hafta: {printable(hint)}", sep="\n", file=sys.stderr)
     return status
 
 

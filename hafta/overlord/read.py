@@ -46,7 +46,8 @@ class _Reader:
         if entry.name in known and not (entry.section == "Service" and self.suffix != "service"):
             self.taken.setdefault(known[entry.name].field, []).append(entry)
         elif not _is_harmless(entry):
-            self.unheeded.setdefault(entry.name, entry)
+            here = entry.section == self.suffix.capitalize()  # elsewhere, it may be the section that is wrong
+            self.unheeded.setdefault(entry.name if here else f"[{entry.section}] {entry.name}", entry)
 
     def finish(self) -> Unit:
         """Read the values and put the unit together."""

@@ -144,7 +144,7 @@ class Runner:
         try:
             child = spawn.spawn(prepare(self.unit, self.unit.command, self._context))
         except (OSError, UnitError) as error:
-            self.trouble = str(error)
+            self.trouble = f"{error}; {error.hint}" if isinstance(error, UnitError) else str(error)
             self._post(Event.BROKEN)
             return
         self.main = self.last = child.pid

@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 
 from hafta.journal import overlord_events as events
-from hafta.overlord.table import Action
+from hafta.journal.event import show_duration
+from hafta.overlord.table import Action, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.journal.event import Event
     from hafta.overlord.runner import Runner
 
+_NOT_READY = {"notify": "no READY=1", "exec": "its program did not begin", "oneshot": "its work was not done"}
 _REASONS = {
-    "timeout": "it took too long",
     "watchdog": "the watchdog ran out",
     "protocol": "it ended before it was ready",
     "resources": "it could not be started",
@@ -40,20 +41,30 @@ def _ready(runner: Runner) -> Event:
 def _exited(runner: Runner) -> Event:
     outcome = runner.machine.outcome
     assert outcome is not None
-    why = ": ".join(filter(None, (_REASONS.get(_cause(runner), ""), runner.trouble)))
     return events.UnitExited(
         runner.name,
         runner.last,
         status=None if outcome.signal else outcome.code,
         signal=_signal(outcome.signal) if outcome.signal else None,
-        reason=why or None,
+        # Other results say no more than the status or the signal that is shown beside them.
+        reason=_why(runner, runner.machine.result in {"timeout", "watchdog", "protocol"}) or None,
     )
 
 
-def _cause(runner: Runner) -> str:
-    """Return the result where it says more than the status or the signal that is shown beside it."""
+def _why(runner: Runner, has_reason: bool = True) -> str:
+    """Return the reason of a failure, if it is to be told, and what the unit or the kernel has said of it."""
     result = runner.machine.result
-    return result if result in {"timeout", "watchdog", "protocol"} else ""
+    reason = _too_late(runner) if result == "timeout" else _REASONS.get(result, result)
+    return ": ".join(filter(None, (reason if has_reason else "", runner.trouble)))
+
+
+def _too_late(runner: Runner) -> str:
+    unit = runner.unit
+    if runner.machine.late is State.ACTIVATING:
+        what, limit, name = _NOT_READY.get(unit.policy.type, "it was not up"), unit.timeout_start, "TimeoutStartSec="
+    else:
+        what, limit, name = "it did not end", unit.timeout_stop, "TimeoutStopSec="
+    return f"{what} within {show_duration(_microseconds(limit))} ({name})"
 
 
 def _signal(number: int) -> int:
@@ -77,13 +88,13 @@ def _stopped(runner: Runner) -> Event:
 
 
 def _failed(runner: Runner) -> Event:
-    policy, result = runner.unit.policy, runner.machine.result
-    if result == "start-limit-hit":
+    policy = runner.unit.policy
+    if runner.machine.result == "start-limit-hit":
         span = f"{policy.limit_interval:g} s"
         return events.UnitFailed(
             runner.name, f"started more than {policy.limit_burst} times in {span} (StartLimitBurst=)"
         )
-    return events.UnitFailed(runner.name, ": ".join(filter(None, (_REASONS.get(result, result), runner.trouble))))
+    return events.UnitFailed(runner.name, _why(runner))
 
 
 _TELLERS = {

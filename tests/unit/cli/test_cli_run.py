@@ -96,6 +96,8 @@ def test_options_that_name_units_are_read(read, text, value):
         (["--kill", "a=x"], "--kill: 'a=x' is not UNIT=SECONDS, more than 0"),
         (["--unit-path", "a::b"], "--unit-path: 'a::b' is not a path"),
         ([], "which unit?"),
+        (["a", ""], "which unit?"),
+        (["--unit-path", "/nonexistent", "a"], "--unit-path: /nonexistent is no directory"),
         (["--for", "-1", "u"], "--for: '-1' is not a number, 0 or more"),
     ],
 )
@@ -157,6 +159,7 @@ def test_the_bare_help_names_every_option_and_status(capfd):
     assert caught.value.code == exits.OK
     assert capfd.readouterr().out == help_text(PROGRAM) + "\n"
     assert "usage: hafta run [OPTION]... UNIT..." in help_text(PROGRAM)
+    assert "0: when all units have ended (default: 0)\n" in help_text(PROGRAM)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,18 @@ def test_sections_of_services_mean_nothing_in_a_target(files):
     files.service("a")
     units = files.load("t.target")
     assert not units["t.target"].is_service
-    assert units["t.target"].unheeded == (Unheeded("Type", 4),)
+    assert units["t.target"].unheeded == (Unheeded("[Service] Type", 4),)
+
+
+def test_a_directive_that_is_not_where_it_belongs_is_named_with_its_section(files):
+    unit = files.one("[Foo]\nA=1\n[Unit]\nRestart=always\nWants=other.service")
+    assert unit.unheeded == (Unheeded("[Foo] A", 6), Unheeded("[Unit] Restart", 8))
+
+
+def test_a_unit_that_is_not_there_is_named_with_who_requires_it(files):
+    files.service("a", unit="Requires=b.service\n")
+    with pytest.raises(UsageError, match=r"^there is no unit b\.service, which a\.service requires$"):
+        files.load("a")
 
 
 def test_every_directive_names_a_field_that_exists():

@@ -91,6 +91,7 @@ def test_a_directory_that_others_may_have_put_there_is_not_trusted(tmp_path, spo
         make_private(path)
     assert caught.value.status == exits.PERMISSION
     assert "--runtime-dir" in caught.value.hint
+    assert "remove" not in caught.value.hint, "it may be everybody's"
 
 
 def test_a_directory_of_somebody_else_is_not_trusted(monkeypatch):

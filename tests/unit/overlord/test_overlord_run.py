@@ -195,7 +195,7 @@ def test_a_service_that_ignores_the_stop_is_killed_after_timeoutstopsec(place):
     overlord = place.start("a")
     overlord.wait_for(r"a +\| deaf")
     assert overlord.stop() == 0
-    assert "killed by signal 9 (SIGKILL): it took too long" in overlord.text
+    assert "killed by signal 9 (SIGKILL): it did not end within 100 ms (TimeoutStopSec=)" in overlord.text
     assert_clean(place)
 
 
@@ -218,7 +218,7 @@ def test_a_start_that_takes_too_long_is_ended(place):
     place.service("a", SLEEPER, "Type=notify", "TimeoutStartSec=100ms")
     overlord = place.start("a")
     assert overlord.wait() == 1
-    assert "Unit a.service failed: it took too long" in overlord.text
+    assert "Unit a.service failed: no READY=1 within 100 ms (TimeoutStartSec=)" in overlord.text
 
 
 def test_extend_timeout_usec_gives_a_slow_start_its_time(place):
@@ -264,6 +264,7 @@ def test_an_environment_file_that_vanished_fails_the_start_with_the_reason(place
     overlord = place.start("a")
     assert overlord.wait() == 1
     assert "it could not be started: a.service: EnvironmentFile=/nonexistent/env: No such file" in overlord.text
+    assert "; make it, or write EnvironmentFile=-/nonexistent/env if it may be missing" in overlord.text
 
 
 def test_an_error_in_a_unit_is_one_line_with_a_hint_and_nothing_is_started(place):
@@ -277,6 +278,15 @@ def test_an_error_in_a_unit_is_one_line_with_a_hint_and_nothing_is_started(place
     ]
     assert not os.path.exists(place.file("started"))
     assert_clean(place)
+
+
+def test_bytes_that_are_no_text_are_shown_as_bytes(place):
+    path = place.service("bad", "/bin/true")
+    with open(path, "ab") as file:
+        file.write(b"RestartSec=\xe9\n")
+    overlord = place.start("bad")
+    assert overlord.wait() == 2
+    assert r"RestartSec=\xe9: expected" in overlord.lines[0]
 
 
 def test_debug_shows_where_an_error_came_from(place):
@@ -646,7 +656,7 @@ def test_sendsigkill_no_leaves_the_last_word_to_the_service(place):
     overlord = place.start("a")
     overlord.wait_for(r"a +\| up")
     assert overlord.stop() == 0
-    assert "exited with status 0: it took too long" in overlord.text
+    assert "exited with status 0: it did not end within 50 ms (TimeoutStopSec=)" in overlord.text
 
 
 def test_a_runtime_directory_of_two_units_stays_until_both_rest(place):
