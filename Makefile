@@ -17,7 +17,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## the main job: server and client under the embedded overlord; Ctrl-C ends it
-	@$(PYTHON) -m hafta.overlord --unit-path units --set HAFTA_INTERVAL=0.2 --set HAFTA_BAD_RATE=8 --ephemeral $(RUN) hafta.target
+	@echo "A server writes the alphabet to a pipe, and bad data now and then; a client reads it, and rolls back. Ctrl-C ends both."
+	@$(PYTHON) -m hafta.overlord --unit-path units --set HAFTA_INTERVAL=0.2 --set HAFTA_BAD_RATE=8 --ephemeral --as-root $(RUN) hafta.target
 
 test: lint types unit packages system torture ## everything
 	@echo "make test: all of it passed$(if $(CI),, (what could not be run here is named above as skipped, with the reason))"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from hafta.journal.event import Event, show_count, show_duration, show_reason
 
+SHOWN = 3  # directives of a sandbox that a sentence shows
+
 
 class OverlordStarted(Event):
     """The embedded overlord runs."""
@@ -182,6 +184,23 @@ class DirectiveIgnored(Event):
         """Say which directive, and where."""
         where = f", line {self.line}" if self.line else ""
         return f"Unit {self.unit}: {self.directive}= is not honoured by the embedded overlord{where}"
+
+
+class SandboxIgnored(Event):
+    """Unit files ask for a sandbox, which the embedded overlord does not have."""
+
+    MESSAGE_ID = "e49b7ac634f14a7cb112db1ee5d49f38"
+    NAME = "sandbox-ignored"
+    PRIORITY = 4
+
+    units: str
+    directives: str  # all of them; the sentence shows the first ones
+
+    def message(self) -> str:
+        """Say whose, and how much of it."""
+        names = self.directives.split()
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return f"No sandbox for {self.units}: the embedded overlord does not honour {' '.join(names[:SHOWN])}{more}"
 
 
 class OrphansKilled(Event):

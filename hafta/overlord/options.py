@@ -88,6 +88,12 @@ SETTINGS = (
         metavar="UNIT=SECONDS",
         repeats=True,
     ),
+    Setting(
+        "as-root",
+        switch,
+        default=False,
+        help="when root runs a unit whose User= does not exist, run it as root; without this, that is an error",
+    ),
     Setting("for", number, 0.0, "stop by itself after so many seconds; 0: when all units have ended", "SECONDS", "0"),
     Setting("debug", switch, default=False, help="show the traceback of an error"),
 )

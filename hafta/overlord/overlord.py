@@ -12,7 +12,13 @@ import signal
 from hafta import exits
 from hafta.journal.choose import choose_sink
 from hafta.journal.entry import printable
-from hafta.journal.overlord_events import DirectiveIgnored, OrphansKilled, OverlordStarted, OverlordStopped
+from hafta.journal.overlord_events import (
+    DirectiveIgnored,
+    OrphansKilled,
+    OverlordStarted,
+    OverlordStopped,
+    SandboxIgnored,
+)
 from hafta.journal.reporter import Reporter
 from hafta.overlord import prctl
 from hafta.overlord.console import OVERLORD, ConsoleSink
@@ -107,6 +113,9 @@ class Overlord:
         self.report(OverlordStarted(len(self._plan.units)))
         for text in self._plan.notes:
             self.note(text)
+        open_ones = [unit for unit in self._plan.units.values() if unit.sandbox]
+        if directives := sorted({f"{name}=" for unit in open_ones for name in unit.sandbox}):
+            self.report(SandboxIgnored(", ".join(unit.name for unit in open_ones), " ".join(directives)))
         for unit in self._plan.units.values():
             for text in unit.notes:
                 self.note(f"{unit.name}: {text}")

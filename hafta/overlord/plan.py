@@ -51,6 +51,8 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
         places = places.replace(state=os.path.join(places.control, identity, "state"))
     loader = Loader(search_path(values.unit_path), places)
     units = loader.load(operands)
+    if not values.as_root:
+        _refuse_to_be_root(units)
     Order(units)  # a cycle is an error before anything is started
     return Plan(
         units,
@@ -62,6 +64,13 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
         duration=getattr(values, "for"),
         identity=identity,
     )
+
+
+def _refuse_to_be_root(units: Mapping[str, Unit]) -> None:
+    for unit in units.values():
+        if missing := unit.credentials.missing:
+            hint = f"mend User= in {unit.file}, or make that user, or run such units as root with --as-root"
+            raise UsageError(f"{unit.name}: there is no user {missing} here", hint)
 
 
 def _extras(assignments: Iterable[tuple[str, str, str]], units: Mapping[str, Unit]) -> dict[str, dict[str, str]]:

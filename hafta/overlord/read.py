@@ -57,7 +57,9 @@ class _Reader:
         if self.suffix == "service":
             unit = self._service(unit, values)
         unit = unit.replace(**{name: value for name, value in values.items() if name in Unit._fields})
-        return unit.replace(unheeded=self._all_unheeded(), notes=tuple(self.notes))
+        sandbox = tuple(sorted(filter(is_sandbox, self.unheeded)))
+        others = [Unheeded(name, entry.line) for name, entry in self.unheeded.items() if name not in sandbox]
+        return unit.replace(unheeded=(*others, *self.lost), sandbox=sandbox, notes=tuple(self.notes))
 
     def _read(self, entries: list[Entry]) -> Any:
         """Return the value of a directive; None for what is reset to its default."""
@@ -124,16 +126,6 @@ class _Reader:
         if command.note:
             self.notes.append(command.note)
         return exec_start, command
-
-    def _all_unheeded(self) -> tuple[Unheeded, ...]:
-        sandbox = sorted(name for name in self.unheeded if is_sandbox(name))
-        found = [Unheeded(name, entry.line) for name, entry in self.unheeded.items() if not is_sandbox(name)]
-        found += self.lost
-        if len(sandbox) > 1:
-            found.append(Unheeded(f"each of {'=, '.join(sandbox)}"))
-        elif sandbox:
-            found.append(Unheeded(sandbox[0], self.unheeded[sandbox[0]].line))
-        return tuple(found)
 
 
 def _is_harmless(entry: Entry) -> bool:

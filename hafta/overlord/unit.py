@@ -49,6 +49,7 @@ class Credentials(Record):
     name: str = ""
     home: str = ""
     shell: str = ""
+    missing: str = ""  # the user that there is none of, so that it would run as root
 
 
 class Unheeded(Record):
@@ -68,6 +69,7 @@ class Unit(Record):
     required_by: tuple[str, ...] = ()
     default_dependencies: bool = True
     unheeded: tuple[Unheeded, ...] = ()
+    sandbox: tuple[str, ...] = ()  # more of them: those of the sandbox, by name
     notes: tuple[str, ...] = ()  # what runs otherwise than the unit file says, and why
     policy: Policy = Policy()
     command: Command | None = None  # a target has none

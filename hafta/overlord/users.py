@@ -1,4 +1,7 @@
-"""User= and Group=: honoured for root when they exist; otherwise the service runs as the caller, and that is said."""
+"""User= and Group=: honoured for root when they exist; otherwise the service runs as the caller, and that is said.
+
+A user who does not exist is not silently root: plan.py refuses that, unless --as-root asks for it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def find_credentials(user: str, group: str) -> Found:
         return _as_caller(user, group, entry)
     if user and entry is None:
         both = ("User", "Group") if group else ("User",)
-        return Credentials(), both, (f"there is no user {user} here: runs as root",)
+        return Credentials(missing=user), both, (f"there is no user {user} here: runs as root",)
     if not group:
         return _credentials(entry, entry.pw_gid if entry else -1), (), ()
     gid = _gid(group)

@@ -123,6 +123,18 @@ def test_options_that_name_units_which_are_not_run_are_refused(tmp_path):
     assert plan.kills == {"a.service": 1.0}
 
 
+def test_root_does_not_run_as_root_what_names_a_user_who_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    file = tmp_path / "a.service"
+    file.write_text("[Service]\nExecStart=/bin/true\nUser=nosuch\n")
+    values, operands = parse(PROGRAM, [str(file)], {})
+    with pytest.raises(UsageError, match=r"^a\.service: there is no user nosuch here$") as caught:
+        make_plan(values, operands, {})
+    assert (caught.value.status, "--as-root" in caught.value.hint, str(file) in caught.value.hint) == (2, True, True)
+    values, operands = parse(PROGRAM, ["--as-root", str(file)], {})
+    assert make_plan(values, operands, {}).units["a.service"].notes == ("there is no user nosuch here: runs as root",)
+
+
 def test_what_click_has_read_is_said_again_for_the_settings():
     given = dict.fromkeys((setting.key for setting in PROGRAM.settings), None) | {
         "unit_path": ("a",),

@@ -138,6 +138,14 @@ SENTENCES = [
     (overlord_events.UnitStopped("a.service"), "Unit a.service is stopped"),
     (overlord_events.UnitFailed("a.service", "start limit"), "Unit a.service failed: start limit"),
     (
+        overlord_events.SandboxIgnored("a.service, b.service", "A= B= C= D= E="),
+        "No sandbox for a.service, b.service: the embedded overlord does not honour A= B= C= and 2 more",
+    ),
+    (
+        overlord_events.SandboxIgnored("a.service", "PrivateTmp="),
+        "No sandbox for a.service: the embedded overlord does not honour PrivateTmp=",
+    ),
+    (
         overlord_events.DirectiveIgnored("a.service", "PrivateTmp", 7),
         "Unit a.service: PrivateTmp= is not honoured by the embedded overlord, line 7",
     ),

@@ -296,13 +296,17 @@ def test_debug_shows_where_an_error_came_from(place):
     assert "hafta: error: there is no unit nosuch.service" in overlord.text
 
 
-def test_directives_that_are_not_honoured_are_named_once_and_the_sandbox_in_one_line(place):
+def test_directives_that_are_not_honoured_are_named_once_and_the_sandboxes_of_all_units_in_one_line(place):
     place.service("a", "/bin/true", "Nice=5", "PrivateTmp=yes", "ProtectHome=yes", "Nice=6", "X-Mine=1")
-    overlord = place.start("a")
+    place.service("b", "/bin/true", "PrivateTmp=no", "NoNewPrivileges=yes")
+    place.service("c", "/bin/true")
+    overlord = place.start("a", "b", "c")
     assert overlord.wait() == 0
     assert overlord.find(r"warning: Unit a.service: (.*)") == [
         "Nice= is not honoured by the embedded overlord, line 4",
-        "each of PrivateTmp=, ProtectHome= is not honoured by the embedded overlord",
+    ]
+    assert overlord.find(r"warning: No sandbox for (.*)") == [
+        "a.service, b.service: the embedded overlord does not honour NoNewPrivileges= PrivateTmp= ProtectHome=",
     ]
 
 

@@ -321,7 +321,7 @@ def test_root_changes_to_users_and_groups_that_exist():
 @pytest.mark.usefixtures("as_root")
 def test_root_runs_as_root_what_names_nobody_and_says_so():
     assert users.find_credentials("nosuch", "") == (
-        Credentials(),
+        Credentials(missing="nosuch"),
         ("User",),
         ("there is no user nosuch here: runs as root",),
     )
