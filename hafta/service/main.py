@@ -41,8 +41,8 @@ def main(
     use_reporter(service.reporter)
     _keep_from_children()
     try:
+        install()
         try:
-            install()
             return _run(_with_debug(program), body, service, argv, environ)
         finally:
             ignore()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import signal
 
 from hafta import exits
+from hafta.errors import IllegalMove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,14 @@ class Stop(SystemExit):
 
 
 def install() -> None:
-    """From now on SIGTERM and SIGINT raise Stop; at once, if one of them was blocked until now."""
-    _handle(_raise_stop)
+    """From now on SIGTERM and SIGINT raise Stop; at once, if one of them was blocked until now.
+
+    Raises IllegalMove outside of the main thread.
+    """
+    try:
+        _handle(_raise_stop)
+    except ValueError:
+        raise IllegalMove("a service runs in the main thread: only there do signals stop it", "call it there") from None
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 

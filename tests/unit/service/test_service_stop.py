@@ -178,3 +178,13 @@ def test_children_of_the_service_do_not_inherit_its_deafness():
         child.process.terminate()
         status, out, _ = child.finish()
     assert (status, out.strip()) == (0, "True")
+
+
+def test_a_service_in_a_thread_is_one_error_that_says_so():
+    program = body("pass").replace("import os, sys, time", "import os, sys, threading, time")
+    program = program.replace("sys.exit(main(", "threading.Thread(target=lambda: main(")
+    with Child(f"{program.rstrip()}.start()") as child:
+        _, _, err = child.finish()
+    assert err.count("Traceback") == 1
+    last = "hafta.errors.IllegalMove: a service runs in the main thread: only there do signals stop it"
+    assert err.splitlines()[-1] == last
