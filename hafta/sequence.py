@@ -48,7 +48,7 @@ class Sequence:
 
         `version` is compared when a durable call resumes: give a new one when the same nodes mean something else.
         """
-        if not name or not name.isprintable():
+        if not isinstance(name, str) or not name or not name.isprintable():
             raise ValueError(f"a sequence needs a printable name, not {name!r}")
         self.name = name
         self.version = version
@@ -107,7 +107,8 @@ class Sequence:
         """Declare a node by its normal function, as a decorator with or without arguments.
 
         `policy` is a policy function or one of hafta.policies; `timeout` is in seconds (see Node).
-        Raises ValueError for a second node of the same name, or a timeout that is not more than 0.
+        Raises ValueError for a second node of the same name, or a timeout that is not more than 0, and TypeError for a
+        policy that is none.
         """
 
         def declare(normal: Callable[..., Any]) -> Node:
@@ -183,7 +184,7 @@ class Sequence:
 
         if self.is_async:
             runtime = runtime or world.current()
-            return _in_a_loop(self, runtime, self._call_async(data, start, runtime, durability, outer))
+            return _in_a_loop(self, runtime, self._call_async(data, start, runtime, durability, outer), outer)
         call = Call(self, data, start=self._start(start), runtime=runtime, durability=durability, outer=outer)
         with call as conductor:
             if take_up(conductor, call.take_up):
@@ -248,11 +249,11 @@ class Sequence:
         self.targets[number] = self._add(Node(name, normal, rollback, policy, id=number))
 
     def _add(self, node: Node) -> Node:
-        if not node.name.isprintable():
+        if not isinstance(node.name, str) or not node.name.isprintable():
             raise ValueError(f"a node needs a printable name, not {node.name!r}")
         if node.name in self.nodes:
             raise ValueError(f"sequence {self.name} has a node {node.name} already")
-        if node.timeout is not None and not node.timeout > 0:
+        if node.timeout is not None and not (isinstance(node.timeout, (int, float)) and node.timeout > 0):
             raise ValueError(f"the timeout of node {node.name} is more than 0 seconds, not {node.timeout!r}")
         self.nodes[node.name] = node
         node.home = self.targets
@@ -260,7 +261,7 @@ class Sequence:
         return node
 
 
-def _in_a_loop(sequence: Sequence, runtime: Runtime, call: Coroutine[Any, Any, Result]) -> Result:
+def _in_a_loop(sequence: Sequence, runtime: Runtime, call: Coroutine[Any, Any, Result], outer: Run | None) -> Result:
     import asyncio
 
     try:
@@ -268,7 +269,8 @@ def _in_a_loop(sequence: Sequence, runtime: Runtime, call: Coroutine[Any, Any, R
     except RuntimeError:
         return runtime.run_async(call)
     call.close()
-    raise IllegalMove(f"sequence {sequence.name} is asynchronous", "await sequence.call_async(), or run.call()")
+    hint = f"make node {outer.node} `async def`, and await run.call()" if outer else "await sequence.call_async()"
+    raise IllegalMove(f"sequence {sequence.name} is asynchronous", hint)
 
 
 def _durability(store: Store | None, *how: Any) -> Durability | None:

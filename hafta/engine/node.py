@@ -45,7 +45,7 @@ class Node:
         self.id = id
         self.normal_function = normal
         self.rollback_function = rollback
-        self.policy_function = policy
+        self.policy_function = None if policy is None else _policy(name, policy)
         self.timeout = timeout
         self.durable = durable
         self.home: object = None  # the table of the sequence that it is a node of
@@ -59,10 +59,13 @@ class Node:
         return function
 
     def policy(self, function: Function) -> Function:
-        """Make this the policy function: `def decide(run, event)`. Raises ValueError if there is one."""
+        """Make this the policy function: `def decide(run, event)`.
+
+        Raises ValueError if there is one, and TypeError for what is none.
+        """
         if self.policy_function is not None:
             raise ValueError(f"node {self.name} has a policy already")
-        self.policy_function = function
+        self.policy_function = _policy(self.name, function)
         self.plain = False
         return function
 
@@ -71,3 +74,11 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<node {self.name}>"
+
+
+def _policy(node: str, policy: Function) -> Function:
+    if isinstance(policy, type):
+        raise TypeError(f"the policy of node {node} is the class {policy.__name__}: give one that is made of it")
+    if not callable(policy):
+        raise TypeError(f"the policy of node {node} is a function, or one of hafta.policies, not {policy!r}")
+    return policy

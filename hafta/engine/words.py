@@ -77,6 +77,13 @@ FAIL_SEQUENCE = Verdict(Act.FAIL_SEQUENCE)
 PANIC = Verdict(Act.PANIC)
 
 
+def checked(given: Any, what: str) -> Verdict:
+    """Return what was given as a verdict. Raises TypeError if it is none; `what` says what it was given for."""
+    if not isinstance(given, Verdict):
+        raise TypeError(f"{what} is a verdict such as ROLL_BACK_PREVIOUS or proceed(node), not {given!r}")
+    return given
+
+
 def proceed(to: Node | Verdict | str | int) -> Verdict:
     """Return the verdict to go on with this node, or EXIT."""
     return to if isinstance(to, Verdict) else Verdict(Act.PROCEED, to)
@@ -154,6 +161,9 @@ class PolicyEvent:
         return f"<{self.kind.value} of {self.node}, attempt {self.attempt}: {self.data!r}>"
 
 
+MEMBERS = 3  # of an exception group that are described
+
+
 def describe(reason: object) -> str:
     """Return a reason as one line of text: an exception by its message, with its type where that says more.
 
@@ -168,6 +178,9 @@ def describe(reason: object) -> str:
 def _told(reason: object) -> str:
     if isinstance(reason, BaseException):
         text = str(reason)
-        told = text if isinstance(reason, OSError) and text else f"{type(reason).__name__}: {text}".rstrip(": ")
+        is_systems = isinstance(reason, OSError) and reason.errno is not None and text  # "[Errno 2] ..." says the type
+        told = text if is_systems else f"{type(reason).__name__}: {text}".rstrip(": ")
+        if isinstance(reason, BaseExceptionGroup):
+            told = f"{told}: {'; '.join(map(describe, reason.exceptions[:MEMBERS]))}"
         return " ".join(told.split())
     return " ".join(str(reason).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Verdict
+from hafta.engine.words import ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, Act, Verdict, checked
 from hafta.policies.policy import Policy, may_limit
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ class Attempts(Policy):
         if not number >= 1:
             raise ValueError(f"a node has at least 1 attempt, not {number!r}")
         self.number = number
-        self.then = then
+        self.then = checked(then, "then= of an Attempts")
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Judge failures of the normal function that are rolled back; leave everything else."""

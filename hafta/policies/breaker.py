@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import Kind, Verdict
+from hafta.engine.words import Kind, Verdict, checked
 from hafta.policies.policy import FAILURES, Policy, at_least, may_limit, tries_again
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class CircuitBreaker(Policy):
         self.failures = failures
         self.within = within
         self.cooldown = cooldown
-        self.then = then
+        self.then = None if then is None else checked(then, "then= of a CircuitBreaker")
         self._failed: list[float] = []  # when, the newest `failures` of them
         self._opened: float | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import ROLL_BACK_PREVIOUS, Verdict
+from hafta.engine.words import ROLL_BACK_PREVIOUS, Verdict, checked
 from hafta.policies.policy import Policy, may_limit, tries_again
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ class Deadline(Policy):
         if not seconds > 0:
             raise ValueError(f"a deadline is more than 0 seconds, not {seconds!r}")
         self.seconds = seconds
-        self.then = then
+        self.then = checked(then, "then= of a Deadline")
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Judge failures, and the waits before another attempt."""

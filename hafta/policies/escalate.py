@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import FAIL_SEQUENCE, PANIC, Verdict
+from hafta.engine.words import FAIL_SEQUENCE, PANIC, Verdict, checked
 from hafta.policies.policy import FAILURES, Policy
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ class On(Policy):
 
     def __init__(self, what: What, verdict: Verdict) -> None:
         self._what = what
-        self.verdict = verdict
+        self.verdict = checked(verdict, "the verdict of an On")
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Judge failures of the normal function by their reason."""

@@ -200,7 +200,19 @@ def test_an_asynchronous_sequence_called_without_await_in_a_loop_says_what_to_do
 
     with pytest.raises(hafta.IllegalMove, match=r"^sequence inner is asynchronous$") as caught:
         asyncio.run(main())
-    assert caught.value.hint == "await sequence.call_async(), or run.call()"
+    assert caught.value.hint == "await sequence.call_async()"
+
+
+def test_a_plain_node_that_calls_an_asynchronous_sequence_in_a_loop_is_told_to_be_async():
+    inner, outer = make_inner(asynchronous=True, fails=False), hafta.Sequence("outer")
+
+    @outer.node
+    def work(run):
+        run.call(inner)
+
+    with pytest.raises(hafta.IllegalMove, match=r"^sequence inner is asynchronous$") as caught:
+        FakeRuntime().run_async(outer.call_async())
+    assert caught.value.hint == "make node work `async def`, and await run.call()"
 
 
 def test_tasks_with_sequences_of_their_own_share_the_loop():

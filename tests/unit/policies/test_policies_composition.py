@@ -19,6 +19,8 @@ from hafta import (
 )
 from hafta.policies import (
     Attempts,
+    CircuitBreaker,
+    Deadline,
     FailSequence,
     On,
     Panic,
@@ -138,3 +140,17 @@ def test_an_event_has_the_tutorials_policy_data():
     assert event(NORMAL_SUCCESS).data is node
     assert event(reason=101).data == 101
     assert repr(event(reason=101)) == "<normal fail of <lambda>, attempt 1: 101>"
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: Attempts(2, then="n"), "then= of an Attempts"),
+        (lambda: Deadline(2, then=node), "then= of a Deadline"),
+        (lambda: CircuitBreaker(then=5), "then= of a CircuitBreaker"),
+        (lambda: On(OSError, "n"), "the verdict of an On"),
+    ],
+)
+def test_what_is_no_verdict_is_refused_where_it_is_given(make, what):
+    with pytest.raises(TypeError, match=rf"^{what} is a verdict such as ROLL_BACK_PREVIOUS or proceed\(node\), not "):
+        make()

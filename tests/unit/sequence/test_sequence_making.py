@@ -8,6 +8,7 @@ import pytest
 
 import hafta
 from hafta import NORMAL, POLICY, ROLLBACK
+from hafta.policies import Attempts
 from hafta.testing import FakeRuntime
 
 
@@ -237,3 +238,35 @@ def test_methods_may_be_the_functions_of_a_node():
     sequence.node(Worker().work)
     assert sequence.is_async
     assert sequence.call(runtime=FakeRuntime())
+
+
+def work(run):
+    return hafta.EXIT
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ({"policy": Attempts}, TypeError, "the policy of node work is the class Attempts: give one that is made of it"),
+        ({"policy": 5}, TypeError, "the policy of node work is a function, or one of hafta.policies, not 5"),
+        ({"timeout": "5"}, ValueError, "the timeout of node work is more than 0 seconds, not '5'"),
+        ({"name": 5}, ValueError, "a node needs a printable name, not 5"),
+    ],
+)
+def test_what_is_no_policy_timeout_or_name_is_refused_where_it_is_declared(given, kind, message):
+    sequence = hafta.Sequence("s")
+    with pytest.raises(kind, match=f"^{re.escape(message)}$"):
+        sequence.node(**given)(work)
+    assert sequence.nodes == {}
+
+
+def test_what_is_no_policy_is_refused_by_the_decorator_and_in_a_node_list_too():
+    with pytest.raises(TypeError, match=r"^the policy of node work is a function"):
+        hafta.Sequence("s").node(work).policy(hafta.PANIC)
+    with pytest.raises(TypeError, match=r"^the policy of node work is a function"):
+        hafta.Sequence.from_nodes("s", [(1, NORMAL, work), (1, POLICY, 7)])
+
+
+def test_a_name_that_is_no_text_is_refused():
+    with pytest.raises(ValueError, match=r"^a sequence needs a printable name, not 5$"):
+        hafta.Sequence(5)

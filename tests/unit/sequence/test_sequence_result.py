@@ -134,4 +134,14 @@ def test_a_reason_that_cannot_be_told_in_words_is_told_by_its_type():
 def test_describing_a_system_error_without_a_text_names_its_type():
     assert describe(OSError()) == "OSError"
     assert describe(TimeoutError()) == "TimeoutError"
+    assert describe(TimeoutError("own")) == "TimeoutError: own"
     assert describe(ConnectionResetError(errno.ECONNRESET, "reset")) == f"[Errno {errno.ECONNRESET}] reset"
+
+
+def test_a_group_of_exceptions_is_told_with_its_first_three():
+    inner = ExceptionGroup("inner", [KeyError("k")])
+    group = ExceptionGroup("in tasks", [ValueError("v"), OSError(2, "missing"), inner, TypeError("t")])
+    assert describe(group) == (
+        "ExceptionGroup: in tasks (4 sub-exceptions): ValueError: v; [Errno 2] missing;"
+        " ExceptionGroup: inner (1 sub-exception): KeyError: 'k'"
+    )

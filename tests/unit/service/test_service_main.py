@@ -115,7 +115,7 @@ def test_the_entry_of_a_rollback_names_the_function_that_failed():
     with JournalChild(sequence("run.checkpoint(4)\nraise OSError('no')"), "--once") as child:
         entry = child.wait_entry("rolled-back")
     assert (entry["HAFTA_NODE"], entry["HAFTA_CHECKPOINT"], entry["HAFTA_ATTEMPT"]) == ("work", "4", "1")
-    assert (entry["HAFTA_REASON"], entry["CODE_FUNC"]) == ("no", "work")
+    assert (entry["HAFTA_REASON"], entry["CODE_FUNC"]) == ("OSError: no", "work")
 
 
 @pytest.mark.parametrize(

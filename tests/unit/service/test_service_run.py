@@ -47,9 +47,9 @@ def test_once_is_status_0_if_it_succeeded(capfd: pytest.CaptureFixture):
 def test_once_is_status_1_if_it_failed_and_the_reason_is_told_once():
     with Child(sequence("raise OSError('no')"), "--once") as child:
         status, out, err = child.finish()
-    assert (status, out) == (exits.FAILED, "Sequence was: feed failed at node work, attempt 5: no\n")
+    assert (status, out) == (exits.FAILED, "Sequence was: feed failed at node work, attempt 5: OSError: no\n")
     assert [line for line in err.splitlines() if "error" in line] == [
-        "feed: error: Sequence feed failed at node work, attempt 5: no"
+        "feed: error: Sequence feed failed at node work, attempt 5: OSError: no"
     ]
     assert err.count("feed: warning: Sequence feed rolled back node work") == 5
 
@@ -62,7 +62,7 @@ def test_sequence_follows_sequence_until_one_fails(capfd: pytest.CaptureFixture)
     assert [line for line in capfd.readouterr().out.splitlines() if "was" in line] == [
         "Sequence was: feed succeeded",
         "Sequence was: feed succeeded after 1 failure",
-        "Sequence was: feed failed at node work, attempt 5: gone",
+        "Sequence was: feed failed at node work, attempt 5: OSError: gone",
     ]
 
 
