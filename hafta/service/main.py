@@ -105,6 +105,10 @@ def _failed(service: Service, error: Exception, *, debug: bool) -> int:
         message, hint, status = error.message, error.hint, error.status
     else:
         message = f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, ExceptionGroup):
+            from hafta.engine.words import describe
+
+            message = describe(error)
         hint, status = "run it with --debug to see where", exits.SYSTEM
     service.fail(message, hint, status, told=getattr(error, "told", False))
     return status

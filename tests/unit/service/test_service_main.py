@@ -17,6 +17,11 @@ ENDS = [
     ("raise hafta.ServiceError('it broke', status=21)", exits.NOT_A_PIPE, "it broke"),
     ("raise OSError(28, 'No space')", exits.SYSTEM, "OSError: [Errno 28] No space\nrun it with --debug to see where"),
     ("raise ValueError('one\\ntwo')", exits.SYSTEM, "ValueError: one two\nrun it with --debug to see where"),
+    (
+        "raise ExceptionGroup('x', [KeyError('k'), OSError(28, 'No space')])",
+        exits.SYSTEM,
+        "ExceptionGroup: x (2 sub-exceptions): KeyError: 'k'; [Errno 28] No space\nrun it with --debug to see where",
+    ),
     ("assert not values.size", exits.SYSTEM, "AssertionError\nrun it with --debug to see where"),
     ("sys.exit(3)", 3, ""),
 ]
