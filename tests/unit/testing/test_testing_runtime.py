@@ -86,7 +86,8 @@ def test_a_node_that_tries_for_ever_does_not_wait_for_ever(pipe, asynchronous, m
         sequence.call(runtime=FakeRuntime())
 
 
-def test_a_thread_may_end_a_wait_that_nothing_else_would_end(pipe):
+def test_a_thread_may_end_a_wait_that_nothing_else_would_end(pipe, monkeypatch):
+    monkeypatch.setattr(loop, "PATIENCE", 60.0)
     runtime = FakeRuntime()
 
     async def main():
