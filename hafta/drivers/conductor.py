@@ -187,6 +187,7 @@ class Conductor:
 
         inner = Conductor(self.sequence, self.runtime, None, machine=Alone(dict(self.sequence.targets)))
         inner.run = self.run
+        inner.machine.share(self.machine)
         inner.careful = True  # the fast path would run on into the node that it names
         self.run.follow(inner.machine)
         inner.machine.start(node)
@@ -199,6 +200,7 @@ class Conductor:
         """
         machine = inner.machine
         self.run.follow(self.machine)
+        self.machine.failed = machine.failed
         if machine.phase is Phase.DONE and machine.kind is Kind.NORMAL_SUCCESS:
             self.machine.stack[nodes[at]] = machine.mark
             return at + 1

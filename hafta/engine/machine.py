@@ -132,6 +132,10 @@ class Machine(Failures):
         self.node, self.attempt, self.mark = node, attempt, (checkpoint, state)
         self._row = -1  # the count came with it: it ends as if its failures had been here
 
+    def share(self, other: Machine) -> None:
+        """Keep and count failures together with another machine of the same call, which takes `failed` back itself."""
+        self.failed, self._failures = other.failed, other._failures
+
     def interrupt(self, reason: object, at: float, *, undoing: bool) -> None:
         """Ask the policy about the death of a process; `undoing` if that was in a rollback function."""
         self.kind = Kind.INTERRUPTED
@@ -307,7 +311,7 @@ class Machine(Failures):
             attempt=self.attempt,
             checkpoint=self.checkpoint,
             state=self.state,
-            failures=lambda: told(entry for entry in kept if entry[0] > row),
+            failures=lambda: told(entry for entry in kept if entry[0] > row and entry[1] is node),
             history=lambda: told(entry for entry in kept if entry[1] is node),
             at=at,
             since=at if self.since is None else self.since,

@@ -303,6 +303,28 @@ def test_a_node_that_is_taken_up_fails_and_is_retried_by_its_own_policy(lives):
     ]  # fmt: skip
 
 
+def test_failures_of_nodes_that_are_taken_up_are_told_and_counted_with_all_others(lives):
+    program = Program(lives, "open", "lock", "work").say("open", None, "fail", "fail").say("lock", None, "fail")
+    lives.die(program.say("work", "die", "fail").sequence)
+    result = lives.run(program.sequence)
+    assert [failure.node for failure in result.history] == ["work", "open", "open", "lock", "work"]
+    assert result.failures == len(lives.events("rolled-back")) == 5
+
+
+def test_the_consecutive_failures_of_a_resumed_node_are_its_own(lives):
+    seen = []
+    program = Program(lives, "open", "work").say("open", None, "fail").say("work", "die")
+
+    @program.sequence.nodes["work"].policy
+    def judge(run, event):
+        seen.append([failure.node for failure in event.failures])
+        return hafta.default_policy(run, event)
+
+    lives.die(program.sequence)
+    assert lives.run(program.sequence)
+    assert seen[0] == ["work"]
+
+
 def test_a_rollback_that_names_an_earlier_node_takes_up_from_there(lives):
     program = Program(lives, "connect", "login", "work")
     program.say("login", None, "fail").say("login", "connect", function="rollback").say("work", "die")
