@@ -7,7 +7,7 @@ Rules:
 
 1. An entry takes the next number, also if the sink does not take it: a gap in HAFTA_NUMBER is a drop.
 2. What a sink does not take is counted by the events it stands for. The count is sent as `events-dropped` as soon as
-   something goes through again, and tried once in RETRY seconds until then; only then it takes a number.
+   something goes through again, and tried once in RETRY seconds until then; what is refused keeps no number.
 3. Any thread may report. The lock is held while a sink, which does not wait, takes an entry; one who cannot have it
    within PATIENCE seconds (a handler of logging that waits holds it) sends past the filter: a panic is not held up.
 4. The lock may be taken again by the thread that has it: a signal handler may report while a report is going on.
@@ -136,11 +136,12 @@ class Reporter:
         from hafta.journal.events import EventsDropped
 
         count = self.dropped
-        if self._send(EventsDropped(count), self._number + 1, 1):
-            self._number += 1
+        self._number += 1  # before: a Stop may fly after it was sent, and no number is given twice
+        if self._send(EventsDropped(count), self._number, 1):
             self.dropped -= count
             self._retry = NEVER
         else:
+            self._number -= 1
             self._retry = self._now() + RETRY
 
     def _send(self, event: Event, number: int, repeated: int) -> bool:

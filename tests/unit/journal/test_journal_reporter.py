@@ -146,6 +146,25 @@ def test_stop_in_the_middle_flies_on_and_what_was_not_sent_is_counted(reporter, 
     assert sink.sent[-1][0] == EventsDropped(31)
 
 
+def test_stop_right_after_a_count_of_drops_was_sent_gives_no_number_twice(clock):
+    class Interrupted(ListSink):
+        def send(self, event, number, repeated):
+            taken = super().send(event, number, repeated)
+            if [number for _, number, _ in self.sent] == [2]:
+                raise Stop
+            return taken
+
+    sink = Interrupted()
+    reporter = Reporter(sink, clock)
+    sink.takes = False
+    storm(reporter, 1)
+    sink.takes = True
+    with pytest.raises(Stop):
+        reporter.close()
+    reporter.report(Fatal("end"))
+    assert [number for _, number, _ in sink.sent] == [2, 3, 4]
+
+
 def test_a_sink_that_somebody_else_closed_does_not_fail_the_close(reporter, sink, monkeypatch):
     def close():
         raise OSError(9, "closed")
