@@ -63,8 +63,9 @@ def open_pipe(run: Run) -> Node:
 def reopen(run: Run, _checkpoint: int) -> Node:
     """Give the overlord a second, less if it is quick, to restart the server. There is no node to go back to."""
     run.data.kept["rollbacks"] += 1
-    run.data.reader.close()
-    if not isinstance(run.reason, hafta.Interrupted):  # then it was us who died
+    if isinstance(run.reason, hafta.Interrupted):  # it was us who died
+        run.data.reader.close()
+    else:
         run.say("Open failed! Perhaps the server died?")
         if isinstance(run.reason, ServiceError) and run.data.told != str(run.reason):
             run.data.told = str(run.reason)
@@ -108,7 +109,6 @@ def judge(run: Run, event: PolicyEvent) -> Verdict:
     if event.kind is hafta.NORMAL_FAIL:
         run.data.kept["reads"] = 0
     if isinstance(event.reason, ServerGone) and event.kind is hafta.NORMAL_FAIL:
-        run.data.reader.close()
         return hafta.ROLL_BACK_PREVIOUS
     if isinstance(event.reason, BadData) and event.kind is hafta.NORMAL_FAIL:
         run.say(f"policy_data = {event.reason.byte}")

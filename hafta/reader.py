@@ -44,34 +44,51 @@ class Reader:
         self.path = path
         self.counts = {"good": 0, "bad": 0} if counts is None else counts
         self._fd: int | None = None
+        self._left: int | None = None  # kept until another is open
         self._unread = bytearray()
 
     def open(self, run: Run) -> None:
         """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo)."""
         if self._fd is None:
             run.status(f"waiting for a server on {self.path}")
-            self._fd = fifo.open_reader(self.path)
-            if not run.wait(self._fd, PATIENCE):
+            fd = self._open()
+            if not run.wait(fd, PATIENCE):
                 run.say(f"Waiting for a server on {self.path}")
-                run.wait(self._fd)
+                run.wait(fd)
 
     def rest(self, run: Run, seconds: float, *, until_server: bool) -> None:
-        """Do nothing for so long; or, with `until_server`, only until a server has come and the pipe is open."""
+        """Do nothing for so long; or, with `until_server`, only until another server has come and the pipe is open."""
         if not until_server:
+            self.close()
             run.sleep(seconds)
             return
+        self.leave()
         try:
-            self._fd = fifo.open_reader(self.path)
+            fd = self._open()
         except ServiceError:  # there is no pipe now
             run.sleep(seconds)
             return
-        if not run.wait(self._fd, seconds):
-            self.close()
+        if not run.wait(fd, seconds):
+            self.leave()
+
+    def leave(self) -> None:
+        """Forget the pipe, but close it only when it is open anew: a server that has just come to it has a reader."""
+        if self._fd is not None:
+            self._left, self._fd = self._fd, None
+            self._unread.clear()
 
     def close(self) -> None:
         """Close the pipe, if it is open, and forget what was left of it."""
-        fd, self._fd = self._fd, None
-        self._unread.clear()
+        self.leave()
+        self._close_left()
+
+    def _open(self) -> int:
+        self._fd = fifo.open_reader(self.path)
+        self._close_left()
+        return self._fd
+
+    def _close_left(self) -> None:
+        fd, self._left = self._left, None
         if fd is not None:
             os.close(fd)
 

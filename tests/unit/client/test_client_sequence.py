@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hafta import fifo
 from hafta.client import CP, PROGRAM, Data, client, try_again
 from hafta.journal.events import RolledBack
 from hafta.server.source import BAD, GOOD
@@ -160,6 +161,53 @@ def test_a_server_that_died_is_not_worth_five_attempts(pipe: Path):
     assert (unwound.node, unwound.unwinding, unwound.attempt) == ("get_work", True, 1)
     assert unwound.reason == f"ServerGone: the server has closed {pipe}"
     assert (opened.node, opened.to_node) == ("open_pipe", "open_pipe")
+
+
+def write_before_opening(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a server that is there write before the client opens the pipe: somebody must have it open, then, too."""
+    open_reader = fifo.open_reader
+
+    def open_after_writing(path: str) -> int:
+        try:
+            if world.writer is not None:
+                world.act(GOOD * 25)
+        except BrokenPipeError:
+            raise Enough from None
+        return open_reader(path)
+
+    monkeypatch.setattr(fifo, "open_reader", open_after_writing)
+
+
+def test_a_server_that_comes_before_the_end_of_the_last_one_is_dealt_with_has_a_reader(
+    pipe: Path, monkeypatch: pytest.MonkeyPatch
+):
+    world, read = World(pipe, [GOOD, GONE]), fifo.read
+
+    def read_as_it_comes(fd: int, size: int) -> bytes | None:
+        piece = read(fd, size)
+        if piece == b"":
+            world.act(b"")
+        return piece
+
+    monkeypatch.setattr(fifo, "read", read_as_it_comes)
+    write_before_opening(world, monkeypatch)
+    assert call(world)
+    assert world.said == [*reads(1), OPEN_FAILED, *reads(25)]
+
+
+def test_a_server_that_comes_when_the_second_is_just_over_has_a_reader(pipe: Path, monkeypatch: pytest.MonkeyPatch):
+    class Late(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            ready = super().wait(fd, timeout, write=write)
+            if timeout == 1:
+                assert not ready
+                self.act(b"")
+            return ready
+
+    world = Late(pipe, [GOOD, GONE])
+    write_before_opening(world, monkeypatch)
+    assert call(world)
+    assert world.said == [*reads(1), OPEN_FAILED, *reads(25)]
 
 
 def test_half_a_record_of_a_dead_server_is_forgotten(pipe: Path):
