@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
+
+from booted import MachineError
 
 if TYPE_CHECKING:
     from booted import Machine
@@ -41,14 +44,14 @@ def stop(machine: Machine) -> None:
     )
 
 
-def wait_for_read(machine: Machine, cursor: str, timeout: float = 30) -> dict[str, str]:
+def wait_for_read(machine: Machine, cursor: str) -> dict[str, str]:
     """Return the first entry after the cursor in which the client tells of good records."""
 
     def read() -> dict[str, str] | None:
-        entries = machine.journal(f"_SYSTEMD_UNIT={CLIENT}", "HAFTA_EVENT=said", since=cursor)
+        entries = machine.journal(f"_SYSTEMD_UNIT={CLIENT}", "HAFTA_EVENT=said", since=cursor, sync=False)
         return next((entry for entry in entries if re.match(r"\d+ successful read", entry["MESSAGE"])), None)
 
-    found = machine.wait_until("the client reads good records", read, timeout)
+    found = machine.wait_until("the client reads good records", read)
     assert found is not None
     return found
 
@@ -63,14 +66,14 @@ def pid(machine: Machine, unit: str) -> int:
     return int(machine.get(unit, "MainPID"))
 
 
-def wait_for_other_pid(machine: Machine, unit: str, old: int, timeout: float = 30) -> int:
+def wait_for_other_pid(machine: Machine, unit: str, old: int) -> int:
     """Return the main process that took the place of `old` and is up."""
 
     def other() -> int:
         now = pid(machine, unit)
         return now if now not in {0, old} and is_running(machine, unit) else 0
 
-    return machine.wait_until(f"{unit} runs again", other, timeout)
+    return machine.wait_until(f"{unit} runs again", other)
 
 
 def wait_for_pings(machine: Machine, unit: str, seconds: float) -> None:
@@ -83,7 +86,7 @@ def wait_for_pings(machine: Machine, unit: str, seconds: float) -> None:
         assert now["NRestarts"] == restarts, f"{unit} was restarted"
         return int(now["WatchdogTimestampMonotonic"]) / 1_000_000 >= begin + seconds
 
-    machine.wait_until(f"{unit} feeds its watchdog", pinged, seconds + 30)
+    machine.wait_until(f"{unit} feeds its watchdog", pinged, seconds + 90)
 
 
 def said(machine: Machine, unit: str, event: str, since: str) -> list[dict[str, str]]:
@@ -96,13 +99,26 @@ def gave_up(machine: Machine, unit: str, since: str) -> bool:
     return bool(machine.journal(f"UNIT={unit}", f"MESSAGE={unit}: Start request repeated too quickly.", since=since))
 
 
+def sent_at(entry: dict[str, str]) -> float:
+    """Return when an entry was sent, in seconds since 1970: journald may have come to it only later."""
+    return int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1_000_000
+
+
 def stands_for(entries: list[dict[str, str]]) -> int:
     """Return how many events the entries stand for."""
     return sum(int(entry.get("HAFTA_REPEATED", "1")) for entry in entries)
 
 
 def leftovers(machine: Machine) -> list[str]:
-    """Return processes and files of ours; to be called when all is stopped."""
-    processes = machine.sh("ps -e -o pid=,args= | grep '[h]afta' || :")
-    files = machine.sh("find /run /tmp /var/tmp /dev/shm -name '*hafta*' ! -path '/run/systemd/*' 2>/dev/null || :")
-    return [*processes.splitlines(), *files.splitlines()]
+    """Return processes and files of ours that stay when all is stopped: PID 1 removes private directories later on."""
+    left: list[str] = []
+
+    def nothing() -> bool:
+        processes = machine.sh("ps -e -o pid=,args= | grep '[h]afta' || :")
+        files = machine.sh("find /run /tmp /var/tmp /dev/shm -name '*hafta*' ! -path '/run/systemd/*' 2>/dev/null || :")
+        left[:] = [*processes.splitlines(), *files.splitlines()]
+        return not left
+
+    with contextlib.suppress(MachineError):
+        machine.wait_until("nothing is left", nothing)
+    return left

@@ -27,7 +27,7 @@ def tested(request, packages, tmp_path_factory):
 
 def test_every_test_of_the_package_passes(tested):
     command = "autopkgtest /srv/packages/*.deb /srv/source -- null 2>&1"
-    done = tested.run("sh", "-c", command, check=False, timeout=300)
+    done = tested.run("sh", "-c", command, check=False, timeout=900)
     outcome = dict(
         re.findall(r"^(\w+) +(PASS|FAIL|SKIP|FLAKY)", done.stdout.split("summary\n")[-1], flags=re.MULTILINE)
     )

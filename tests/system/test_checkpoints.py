@@ -41,7 +41,7 @@ def test_the_counts_of_a_killed_client_go_on(running):
         cursor, old, before = running.cursor(), pid(running, CLIENT), records(running)["client"]["kept"]
         running.run("systemctl", "kill", "--signal=KILL", CLIENT)
         wait_for_other_pid(running, CLIENT, old)
-        wait_for_read(running, cursor)
+        wait_for_read(running, running.cursor())
         running.wait_until(  # a read is on record when the next one begins
             "it has recorded a read", lambda good=before["good"]: records(running)["client"]["kept"]["good"] > good
         )
@@ -55,6 +55,7 @@ def test_the_counts_of_a_killed_client_go_on(running):
 def test_a_hung_client_is_read_without_waking_it(running):
     running.run("systemctl", "kill", "--signal=STOP", CLIENT)
     try:
+        running.wait_until("it has stopped", lambda: running.sh(f"ps -o stat= {pid(running, CLIENT)}").startswith("T"))
         first, second = records(running)["client"], records(running)["client"]
         assert first["number"] == second["number"]
         assert first["status"] == "running"

@@ -8,6 +8,7 @@ from services import (
     is_running,
     pid,
     said,
+    sent_at,
     start,
     stop,
     wait_for_other_pid,
@@ -67,10 +68,12 @@ def test_a_stuck_journal_delays_nobody_and_its_loss_is_counted(running):
         running.run("systemctl", "kill", "--signal=CONT", "systemd-journald.service")
     wait_for_read(running, running.cursor())
     assert {unit: pid(running, unit) for unit in processes} == processes
-    (entry,) = running.wait_until("the loss is told", lambda: said(running, CLIENT, "events-dropped", cursor))
-    seen = numbers(running.journal(f"_SYSTEMD_UNIT={CLIENT}", since=cursor), processes[CLIENT])
+    running.wait_until("the loss is told", lambda: said(running, CLIENT, "events-dropped", cursor))
+    entries = running.journal(f"_SYSTEMD_UNIT={CLIENT}", since=cursor)
+    seen = numbers(entries, processes[CLIENT])
     gaps = seen[-1] - seen[0] + 1 - len(seen)
-    assert int(entry["HAFTA_COUNT"]) >= gaps > 0
+    told = sum(int(entry["HAFTA_COUNT"]) for entry in entries if entry.get("HAFTA_EVENT") == "events-dropped")
+    assert told >= gaps > 0
 
 
 def test_a_restarted_journal_is_written_to_again(running):
@@ -121,8 +124,8 @@ def test_a_full_runtime_directory_is_named_and_outlived(running):
         assert failed["HAFTA_STATUS"] == "24"
         assert "/run/hafta/pipe" in failed["MESSAGE"]
         running.wait_until("three more starts", lambda: len(said(running, SERVER, "service-failed", cursor)) > 3)
-        times = [int(e["__MONOTONIC_TIMESTAMP"]) for e in said(running, SERVER, "service-failed", cursor)]
-        assert times[3] - times[0] > 2_500_000  # about a second each
+        times = [sent_at(entry) for entry in said(running, SERVER, "service-failed", cursor)]
+        assert times[3] - times[0] > 2.5  # about a second each
         assert is_running(running, CLIENT)
     finally:
         running.sh("rm /run/hafta/1 /run/hafta/2")

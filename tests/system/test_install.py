@@ -120,7 +120,7 @@ def test_enabled_services_run_again_after_a_reboot(fresh):
     fresh.reboot()
     for unit in UNITS:
         fresh.wait_for_state(unit, "active")
-    wait_for_read(fresh, "")
+    wait_for_read(fresh, fresh.cursor())
     fresh.run("systemctl", "disable", "--now", "hafta.target")
     fresh.run("systemctl", "enable", "hafta-server", "hafta-client")
     fresh.reboot()

@@ -53,20 +53,22 @@ def test_both_run_again_and_records_are_read(outcome):
 
 def test_there_is_one_process_of_each_and_one_pipe(outcome):
     machine, _ = outcome
-    names = machine.sh("ps -e -o comm= | grep '^hafta-' | sort").split()
-    assert names == ["hafta-client", "hafta-server"]
+    names = lambda: machine.sh("ps -e -o comm= | grep '^hafta-' | sort").split()
+    machine.wait_until("there is one of each", lambda: names() == ["hafta-client", "hafta-server"])
     assert machine.sh("find /run -type p -path '*hafta*'").split() == ["/run/hafta/pipe"]
     assert set(machine.sh("ls /run/hafta").split()) == {"pipe", "hafta-server.starts"}
 
 
 def test_no_entry_of_a_client_is_missing(outcome):
-    """Entries are numbered in each process; a gap would be a loss."""
+    """Entries are numbered in each process; a gap would be a loss, but for one that the process itself tells of.
+
+    A stop may fly through the sending of an entry. Then the process ends, and a kill may come before it has told.
+    """
     machine, cursor = outcome
     entries = [e for e in machine.journal(f"_SYSTEMD_UNIT={CLIENT}", since=cursor) if "HAFTA_NUMBER" in e]
-    by_process = itertools.groupby(sorted(entries, key=process), process)
-    for _, group in by_process:
-        numbers = sorted(int(entry["HAFTA_NUMBER"]) for entry in group)
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    running, first = process(entries[0]), int(entries[0]["HAFTA_NUMBER"])  # the one that had begun before
+    for one, group in itertools.groupby(sorted(entries, key=process), process):
+        assert untold(group, first if one == running else 1) == 0
 
 
 def test_each_sequence_has_as_many_rollbacks_in_the_journal_as_failures(outcome):
@@ -111,6 +113,20 @@ def test_nothing_is_left_when_both_are_stopped(outcome):
     wait_for_read(machine, cursor)
     stop(machine)
     assert leftovers(machine) == []
+
+
+def untold(entries, expected):
+    """Return how many entries of a process are missing that it has not told of by the time it has sent three more."""
+    lost = since = 0
+    for entry in entries:
+        number = int(entry["HAFTA_NUMBER"])
+        lost, expected = lost + number - expected, number + 1
+        if entry["HAFTA_EVENT"] == "events-dropped" and int(entry["HAFTA_COUNT"]) >= lost >= 0:
+            lost = since = 0
+        since += bool(lost)
+        if lost < 0 or since > 3:
+            return lost
+    return 0
 
 
 def one_by_one(entries):

@@ -14,6 +14,7 @@ from services import (
     is_running,
     pid,
     said,
+    sent_at,
     start,
     stop,
     wait_for_other_pid,
@@ -87,15 +88,16 @@ def test_a_killed_server_is_restarted_and_the_client_rolls_back(running):
     assert {entry["MESSAGE_ID"] for entry in (unwound, undone)} == {ROLLED_BACK}
     assert {entry["HAFTA_SEQUENCE"] for entry in (unwound, undone)} == {"client"}
     assert int(undone["HAFTA_NUMBER"]) > int(unwound["HAFTA_NUMBER"])
-    assert int(undone["HAFTA_DURATION_USEC"]) > 0  # it waited for the server, and no longer than until that was back
+    waited, back = int(undone["HAFTA_DURATION_USEC"]), int(running.get(SERVER, "ExecMainStartTimestampMonotonic"))
+    assert waited >= 1_000_000 or int(undone["__MONOTONIC_TIMESTAMP"]) > back, "it waited for the server, or a second"
 
 
 def test_the_rollback_is_found_and_explained_in_the_journal(running):
     cursor = running.cursor()
     running.run("systemctl", "kill", "--signal=KILL", SERVER)
     running.wait_for_entry("HAFTA_EVENT=rolled-back", "HAFTA_NODE=open_pipe", since=cursor)
-    by_id = running.journal(f"MESSAGE_ID={ROLLED_BACK}", since=cursor)
     by_node = running.journal("HAFTA_NODE=get_work", "HAFTA_EVENT=rolled-back", since=cursor)
+    by_id = running.journal(f"MESSAGE_ID={ROLLED_BACK}", since=cursor)
     assert by_node
     assert all(entry in by_id for entry in by_node)
     explained = running.run("journalctl", "-x", "--no-pager", f"--cursor={cursor}", f"MESSAGE_ID={ROLLED_BACK}").stdout
@@ -117,12 +119,11 @@ def test_a_killed_client_is_restarted_and_reads_on(running):
 def test_a_stopped_process_is_killed_by_the_watchdog_and_restarted(running, unit):
     before = pid(running, unit)
     cursor = running.cursor()
-    seen = float(running.sh("cut -d' ' -f1 /proc/uptime"))
-    running.run("kill", "-STOP", str(before))
+    stopped = float(running.sh(f"kill -STOP {before}; date +%s.%N"))
     wait_for_other_pid(running, unit, before)
-    took = float(running.sh("cut -d' ' -f1 /proc/uptime")) - seen
-    assert took < WATCHDOG + ABORT + 1
-    assert running.wait_for_entry(f"MESSAGE_ID={FAILED}", f"UNIT={unit}", since=cursor)["UNIT_RESULT"] == "watchdog"
+    failed = running.wait_for_entry(f"MESSAGE_ID={FAILED}", f"UNIT={unit}", since=cursor)
+    assert failed["UNIT_RESULT"] == "watchdog"
+    assert sent_at(failed) - stopped < WATCHDOG + ABORT + 1
     wait_for_read(running, running.cursor())
 
 
@@ -150,8 +151,7 @@ def test_a_loop_that_ignores_sigabrt_ends_within_two_seconds_of_it(running):
     running.sh("touch /etc/hang")
     timeout = running.wait_for_entry(f"UNIT={SERVER}", "CODE_FUNC=service_dispatch_watchdog", since=cursor)
     killed = running.wait_for_entry(f"MESSAGE_ID={EXITED}", f"UNIT={SERVER}", "EXIT_STATUS=9", since=cursor)
-    microseconds = int(killed["__MONOTONIC_TIMESTAMP"]) - int(timeout["__MONOTONIC_TIMESTAMP"])
-    assert microseconds < 2_000_000
+    assert sent_at(killed) - sent_at(timeout) < 2
 
 
 def test_bad_data_alone_goes_on_for_ever_in_a_bounded_way(running):
@@ -166,7 +166,7 @@ def test_bad_data_alone_goes_on_for_ever_in_a_bounded_way(running):
         return len(found) >= rounds
 
     before = cpu_seconds(running)
-    running.wait_until("rounds of bad data", unwound, timeout=90)
+    running.wait_until("rounds of bad data", unwound, timeout=400)
     used, passed = (after - then for after, then in zip(cpu_seconds(running), before, strict=True))
     assert used / passed < 0.25  # of one core, with PID 1's part and every start of Python
     attempts = [
@@ -175,7 +175,7 @@ def test_bad_data_alone_goes_on_for_ever_in_a_bounded_way(running):
         if entry["HAFTA_NODE"] == "get_work" and "BadData" in entry["HAFTA_REASON"]
     ]
     assert max(attempts) == 5
-    assert attempts[:5] == [1, 2, 3, 4, 5]
+    assert attempts[: attempts.index(5) + 1][-5:] == [1, 2, 3, 4, 5]
     assert not gave_up(running, SERVER, cursor)
     assert is_running(running, CLIENT)
     configure(running, SERVER, interval=0.02, bad_rate=0)

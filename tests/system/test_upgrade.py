@@ -39,7 +39,7 @@ def test_the_version_is_the_next_one(upgraded):
 def test_each_running_service_is_restarted_exactly_once(upgraded):
     machine, before, cursor = upgraded
     for unit, old in before.items():
-        assert is_running(machine, unit)
+        machine.wait_until(f"{unit} runs", lambda unit=unit: is_running(machine, unit))
         assert pid(machine, unit) != old
         assert len(machine.journal(f"MESSAGE_ID={STARTED}", f"UNIT={unit}", since=cursor)) == 1
         # The server may have died of its own, of the client that is stopped before it: still it was started once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _numbers = itertools.count(1)
+
+PATIENCE = 90.0  # seconds that are waited for what comes within one or two on a machine with nothing else to do
+LONGEST = 300.0  # seconds that a command may take
 
 
 class MachineError(AssertionError):
@@ -67,11 +71,12 @@ class Machine:
         self._wait_for_boot()
 
     def remove(self) -> None:
-        """Remove it with all that it wrote."""
-        podman("rm", "--force", "--time", "0", self.name, check=False)
+        """Remove it with all that it wrote. If that takes too long, the next run does it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            podman("rm", "--force", "--time", "0", self.name, check=False)
 
     def run(
-        self, *command: str, check: bool = True, timeout: float = 60, stdin: str | bytes = ""
+        self, *command: str, check: bool = True, timeout: float = LONGEST, stdin: str | bytes = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root in the machine. Raises MachineError if it fails, unless told not to check."""
         words = ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
@@ -93,7 +98,7 @@ class Machine:
             raise MachineError(f"{shlex.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def sh(self, script: str, *, check: bool = True, timeout: float = 60) -> str:
+    def sh(self, script: str, *, check: bool = True, timeout: float = LONGEST) -> str:
         """Run a shell script and return what it printed."""
         return self.run("sh", "-euc", script, check=check, timeout=timeout).stdout
 
@@ -124,18 +129,26 @@ class Machine:
         """Return one property of a unit."""
         return self.show(unit, key)[key]
 
-    def journal(self, *matches: str, since: str = "") -> list[dict[str, str]]:
+    def sync_journal(self) -> None:
+        """Wait until journald has written down everything that was sent to it before."""
+        self.run("journalctl", "--sync")
+
+    def journal(self, *matches: str, since: str = "", sync: bool = True) -> list[dict[str, str]]:
         """Return the entries that match (FIELD=value, or an option of journalctl), after the cursor `since`.
 
+        All that was sent before is among them; who looks again and again, for what is yet to come, can do without.
         journalctl 252 loses the first match after --after-cursor= if the entry of the cursor is no match itself.
         """
+        if sync:
+            self.sync_journal()
         begin = [f"--cursor={since}"] if since else []
         text = self.run("journalctl", "--output=json", "--all", "--no-pager", "--quiet", *begin, *matches).stdout
         entries = [json.loads(line) for line in text.splitlines()]
         return [entry for entry in entries if entry["__CURSOR"] != since]
 
     def cursor(self) -> str:
-        """Return where the journal ends now."""
+        """Return where the journal ends now: after everything that was sent before."""
+        self.sync_journal()
         text = self.run("journalctl", "--lines=0", "--show-cursor", "--no-pager", "--quiet").stdout
         return text.partition("-- cursor: ")[2].strip()
 
@@ -145,7 +158,7 @@ class Machine:
             "journalctl", "--no-pager", "--quiet", "--priority=info", f"--lines={lines}", check=False
         ).stdout
 
-    def wait_until(self, what: str, condition: Callable[[], T], timeout: float = 30) -> T:
+    def wait_until(self, what: str, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
         """Return the first true answer of `condition()`. Raises MachineError, naming `what`, when the time is up."""
         end = time.monotonic() + timeout
         while True:
@@ -153,14 +166,14 @@ class Machine:
                 return answer
             if time.monotonic() > end:
                 raise MachineError(f"not within {timeout:g} s: {what} (last answer: {answer!r})\n{self.tail(30)}")
-            time.sleep(0.02)  # between two looks; nothing is assumed to have happened in it
+            time.sleep(0.1)  # between two looks; nothing is assumed to have happened in it, and no time measured by it
 
-    def wait_for_entry(self, *matches: str, since: str = "", timeout: float = 30) -> dict[str, str]:
+    def wait_for_entry(self, *matches: str, since: str = "", timeout: float = PATIENCE) -> dict[str, str]:
         """Return the first entry that matches, as soon as it is there."""
         what = f"an entry with {' '.join(matches)}"
-        return self.wait_until(what, lambda: self.journal(*matches, since=since), timeout)[0]
+        return self.wait_until(what, lambda: self.journal(*matches, since=since, sync=False), timeout)[0]
 
-    def wait_for_state(self, unit: str, state: str, timeout: float = 30) -> None:
+    def wait_for_state(self, unit: str, state: str, timeout: float = PATIENCE) -> None:
         """Wait until ActiveState of a unit is `state`."""
         self.wait_until(f"{unit} is {state}", lambda: self.get(unit, "ActiveState") == state, timeout)
 
@@ -172,11 +185,11 @@ class Machine:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip()
 
     def _podman_wait(self, state: str) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + LONGEST
         while (now := podman("inspect", "--format", "{{.State.Status}}", self.name).stdout.strip()) != state:
             if time.monotonic() > end:
                 raise MachineError(f"{self.name} is {now}, not {state}")
-            time.sleep(0.02)
+            time.sleep(0.1)
 
 
 def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -64,7 +64,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CONTAINERS_CONF": str(conf)}
 
 
-def podman(*words: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def podman(*words: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Run podman. Raises PodmanError if it fails."""
     command = ["podman", "--runtime", runtime(), *words]
     done = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True, timeout=timeout)
