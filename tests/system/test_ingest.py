@@ -131,7 +131,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_doubles_nothing(ingest):
         for part in "ab":
             wanted[f"file-{number:03}{part}"] = put(ingest, f"file-{number:03}{part}")
         ingest.sh(f"sleep {LEAST_PAUSE + chance.random() * 0.7:.3f}")  # the load: a moment that nobody chose
-        ingest.sh("rm /run/ingest/ingest.starts")  # or else most kills would meet one that holds itself back
+        ingest.sh("rm -f /run/ingest/ingest.starts")  # or else most kills would meet one that holds itself back
         ingest.run("systemctl", "kill", "--signal=KILL", UNIT)
     wait_until_done(ingest, *wanted)
     assert sorted(ledger(ingest)) == sorted(row for lines in wanted.values() for row in lines)
