@@ -8,11 +8,12 @@ import time
 PATIENCE = 30.0  # seconds
 
 
-def mount_image(image: str, point: str) -> None:
+def mount_image(image: str, point: str, options: str = "defaults") -> None:
     """Mount an image by a loop device; another process may snatch the free one that mount has found."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        done = subprocess.run(["mount", "-o", "loop", image, point], check=False, capture_output=True, text=True)
+        command = ["mount", "-o", f"loop,{options}", image, point]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             return
         assert "loop device" in done.stderr, f"cannot mount {image}: {done.stderr}"
