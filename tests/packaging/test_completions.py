@@ -96,7 +96,7 @@ autoload -Uz compinit; compinit -u -D; PS1='no''w>'
 """
 
 
-def read_until(fd, words, timeout=20):
+def read_until(fd, words, timeout=90):
     """Return what a terminal showed as soon as all the words are in it, or when the time is up."""
     shown, end = "", time.monotonic() + timeout
     while any(word not in shown for word in words) and (left := end - time.monotonic()) > 0:
