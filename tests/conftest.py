@@ -10,8 +10,9 @@ from hypothesis import settings
 
 CI = bool(os.environ.get("CI"))
 
-# Who runs the tests under nohup hands its deafness down to every program that is tested here.
+# Who runs the tests under nohup, or in the background, hands its deafness down to every program that is tested here.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("here", max_examples=100, deadline=None)
 # Hypothesis' own profile for CI, which this one would inherit from, derandomizes: a fixed seed.

@@ -2,8 +2,8 @@
 
 import os
 import re
-import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -171,25 +171,15 @@ def test_the_unit_of_the_guide_is_one(tmp_path: Path, mirror: list[str]):
     (tmp_path / "mirror.service").write_text(unit)
     (tmp_path / "in" / "one").write_text("one")
     with TemporaryDirectory(prefix="ho") as short:
-        command = [
-            sys.executable,
-            "-m",
-            "hafta.overlord",
-            "--unit-path",
-            str(tmp_path),
-            "--runtime-dir",
-            f"{short}/run",
-        ]
-        command += ["--state-dir", f"{short}/state", "--for", "1", "mirror.service"]
-        done = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, check=False, timeout=PATIENCE,
-        )  # fmt: skip
-    assert done.returncode == 0
-    assert "Unit mirror.service is ready" in done.stdout
-    assert "copied one" in done.stdout
-    assert "is not honoured" not in done.stdout + done.stderr
+        places = ["--unit-path", str(tmp_path), "--runtime-dir", f"{short}/run", "--state-dir", f"{short}/state"]
+        command = ["-m", "hafta.overlord", *places, "mirror.service"]
+        with open(f"{short}/said", "w+") as said, Child(command, out=said, err=said, PYTHONPATH=str(ROOT)) as child:
+            end, text = time.monotonic() + PATIENCE, ""
+            while not ("Unit mirror.service is ready" in text and "copied one" in text):
+                assert time.monotonic() < end, text
+                text = Path(said.name).read_text()
+            assert child.stop()[0] == 0
+            assert "is not honoured" not in Path(said.name).read_text()
     assert (tmp_path / "out" / "one").read_text() == "one"
 
 

@@ -50,6 +50,7 @@ def test_a_server_that_was_stopped_is_waited_for(tmp_path: Path):
         with program("client.py", tmp_path / "pipe") as client:
             printed = [client.wait_line("1 successful read(s)")]
             first.stop(signal.SIGKILL)
+            printed.append(client.wait_line())  # before there is another, or it would not notice
             with program("server.py", tmp_path / "pipe", SEED="6"):
                 status, out, _ = client.finish()
     assert (status, printed + out.splitlines()) == (0, shown("console")[1])

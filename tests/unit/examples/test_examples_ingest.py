@@ -185,7 +185,8 @@ def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path):
             texts[name] = rows(name, 200)
             (tmp_path / name).write_text(texts[name])
             (tmp_path / name).rename(home / "incoming" / name)
-            time.sleep(0.12 + chance.random() * 0.05)  # the load: a moment that nobody chose
+            service.child.wait_told("READY=1")
+            time.sleep(chance.random() * 0.05)  # the load: a moment that nobody chose
             service.kill()
         end = time.monotonic() + PATIENCE
         while len(places_now(home)["done"]) < len(texts):

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-DEADLINE = 20.0  # seconds: only a broken overlord, or a very slow machine, comes near it
+DEADLINE = 60.0  # seconds: only a broken overlord, or a very slow machine, comes near it
 PYTHON = sys.executable
 NOTIFY = (
     "import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ['NOTIFY_SOCKET'])"

@@ -188,10 +188,7 @@ def test_services_run_on_when_nobody_reads_what_they_write(place, closed):
     if closed == "stdout":
         overlord = place.start("a", stdout=None, preexec_fn=lambda: os.closerange(0, 3))
     else:
-        overlord = place.start("a")
-        overlord.process.stdout.fileno()
         reader, writer = os.pipe()
-        overlord.destroy()
         overlord = place.start("a", stdout=writer)
         os.close(writer)
         os.close(reader)

@@ -109,7 +109,7 @@ def test_a_service_that_stops_feeding_its_watchdog_is_aborted_then_killed_and_st
         """,
     )
     place.service(
-        "a", hang, "Type=notify", "Restart=on-watchdog", "RestartSec=0", "WatchdogSec=200ms", "TimeoutAbortSec=100ms"
+        "a", hang, "Type=notify", "Restart=on-watchdog", "RestartSec=0", "WatchdogSec=200ms", "TimeoutAbortSec=2"
     )
     overlord = place.start("a")
     overlord.wait_for(r"Unit a.service is ready", 2)
@@ -228,11 +228,11 @@ def test_extend_timeout_usec_gives_a_slow_start_its_time(place):
         {NOTIFY}
         import time
         s.send(b"EXTEND_TIMEOUT_USEC=60000000")
-        time.sleep(0.4)
+        time.sleep(2.5)
         s.send(b"READY=1\\nSTOPPING=1")
         """,
     )
-    place.service("a", slow, "Type=notify", "TimeoutStartSec=300ms")
+    place.service("a", slow, "Type=notify", "TimeoutStartSec=2")
     overlord = place.start("a")
     assert overlord.wait() == 0
     assert "Unit a.service is ready" in overlord.text
@@ -457,7 +457,7 @@ def test_a_oneshot_that_succeeded_lets_its_dependents_start(place):
     place.service("b", "/bin/echo then", unit=("Requires=once.service kept.service", "After=once.service kept.service"))
     overlord = place.start("b")
     overlord.wait_for("Unit b.service is stopped")
-    assert overlord.find(r"\| (once|then)$|\| (once|then)\n") != []
+    assert overlord.find(r"(?m)\| (once|then)$") == ["once", "then"]
     assert overlord.process.poll() is None, "a unit that remains keeps the overlord"
     assert overlord.stop() == 0
 

@@ -15,7 +15,7 @@ from hafta import fifo
 from hafta.runtime import Runtime
 from hafta.server.source import BAD, GOOD
 
-PATIENCE = 20.0  # seconds after which a test gives up; nothing waits that long when all is well
+PATIENCE = 60.0  # seconds after which a test gives up; nothing waits that long when all is well
 
 
 def whole_records(stream: bytes) -> tuple[int, int]:
@@ -108,6 +108,16 @@ class Server:
         assert Runtime().wait(reader, PATIENCE), "before there is a writer, cat would see the end"
         os.set_blocking(reader, True)
         self._readers.append(subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL))
+
+    def pause(self) -> None:
+        """Stop it, with SIGSTOP, until it is sent a SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
+    def drain_told(self) -> None:
+        """Take all that the overlord was sent so far."""
+        while select.select([self._notify], [], [], 0)[0]:
+            self.told()
 
     def told(self) -> list[str]:
         """Wait for one message to the overlord and return its lines."""

@@ -16,6 +16,7 @@ from hafta.server.writer import Writer
 
 BUDGET = 4.0  # seconds
 KILLS = 200
+LEAST = 6  # however long they take
 
 
 class Quiet(Runtime):
@@ -52,8 +53,7 @@ def test_no_kill_tears_a_record(tmp_path: Path, interval: float):
     fifo.make(pipe, 0o600)
     end = time.monotonic() + BUDGET / 2
     kills = 0
-    while kills < KILLS and time.monotonic() < end:
+    while kills < LEAST or (kills < KILLS and time.monotonic() < end):
         records, _ = whole_records(kill_after(pipe, random.randrange(200_000 if not interval else 500), interval))
         assert records > 0
         kills += 1
-    assert kills > 5

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any, Self
 
-PATIENCE = 20.0  # seconds after which a test gives up; nothing waits that long when all is well
+PATIENCE = 60.0  # seconds after which a test gives up; nothing waits that long when all is well
 
 #: A program whose body is what the test puts there; `service` and `values` are what a body is given.
 BODY = """
@@ -168,6 +168,7 @@ class JournalChild(Child):
         self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         path = f"{self.place.name}/socket"
         self.journal.bind(path)
+        self.unseen: list[dict[str, str]] = []  # by wait_entry()
         if not taking:
             fill(path)
         here = f"from hafta.journal import journald\njournald.JournaldSink.__init__.__defaults__ = ({path!r},)\n"
@@ -184,7 +185,7 @@ class JournalChild(Child):
 
     def entries(self) -> list[dict[str, str]]:
         """Return what the journal has been sent since the last time."""
-        found = []
+        found, self.unseen = self.unseen, []
         while select.select([self.journal], [], [], 0)[0]:
             lines = self.journal.recv(1 << 16).decode().splitlines()
             found.append(dict(line.split("=", 1) for line in lines if "=" in line))
@@ -194,10 +195,12 @@ class JournalChild(Child):
         """Wait for an entry of this kind."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            select.select([self.journal], [], [], PATIENCE)
-            for entry in self.entries():
+            found = self.entries()
+            for place, entry in enumerate(found, 1):
                 if entry.get("HAFTA_EVENT") == event:
+                    self.unseen = found[place:]
                     return entry
+            select.select([self.journal], [], [], PATIENCE)
         raise AssertionError(f"no entry {event}")
 
 

@@ -68,11 +68,13 @@ def test_a_signal_that_was_blocked_from_the_start_is_not_lost(signum: int):
 def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
     """Before the service is there, SIGTERM has its default, which overlords take for a clean end, too."""
     with Child(MOMENTS["in sleep"]) as child:
+        begun = time.monotonic()
         child.wait_told("READY=1")
+        took = time.monotonic() - begun
     for step in range(24):
         with Child(MOMENTS["in sleep"]) as child:
             try:
-                child.process.wait(step * 0.004)
+                child.process.wait(took * step / 20)
             except subprocess.TimeoutExpired:
                 status, _ = child.stop()
             _, _, err = child.finish()
