@@ -18,6 +18,7 @@ from hafta.stores import FileStore
 
 ORDERS = ("anna", "bert")
 ITEMS = ("book", "lamp")
+LOOPED = 4  # the status of a process that gave up, since five in a row had died in the first node; the next begins anew
 
 
 class Data:
@@ -160,15 +161,19 @@ def kill_at_random(folder, level, most):
         nothing_is_lost(folder)
         if status == 0:
             return kills
-        assert status == -signal.SIGKILL, f"the process ended with {status}"
-        kills += 1
+        assert status in {-signal.SIGKILL, LOOPED}, f"the process ended with {status}"
+        kills += status == -signal.SIGKILL
+        most *= 1.01  # on a slow machine, too, it comes to an end
 
 
 def _serve(folder, level):
     status = 3
     try:
         result = shop().call(Data(folder), runtime=Runtime(quiet=True), store=FileStore(f"{folder}/state"), level=level)
-        is_served(folder, result)
-        status = 0
+        if isinstance(result.reason, hafta.Interrupted):
+            status = LOOPED
+        else:
+            is_served(folder, result)
+            status = 0
     finally:
         os._exit(status)
