@@ -129,6 +129,28 @@ def untold(entries, expected):
     return 0
 
 
+def entry_of(number, count=0):
+    event = "events-dropped" if count else "said"
+    return {"HAFTA_NUMBER": str(number), "HAFTA_EVENT": event, "HAFTA_COUNT": str(count)}
+
+
+@pytest.mark.parametrize(
+    ("entries", "missing"),
+    [
+        ([entry_of(1), entry_of(2), entry_of(3)], 0),
+        ([entry_of(1), entry_of(3), entry_of(4, 1), *map(entry_of, range(5, 9))], 0),
+        ([entry_of(2), entry_of(5, 3)], 0),
+        ([entry_of(1), entry_of(3)], 0),
+        ([entry_of(1), *map(entry_of, range(3, 7))], 1),
+        ([entry_of(1), entry_of(4), entry_of(5, 1), *map(entry_of, range(6, 9))], 2),
+        ([entry_of(1), entry_of(1)], -1),
+    ],
+    ids=["whole", "told", "told at once", "its end", "untold", "half told", "twice"],
+)
+def test_entries_that_are_missing_are_noticed(entries, missing):
+    assert untold(entries, 1) == missing
+
+
 def one_by_one(entries):
     """Give the sequences and rollbacks of a process from its first entry on, as long as none can be summed up."""
     entries = list(entries)

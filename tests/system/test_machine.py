@@ -53,6 +53,13 @@ def test_the_journal_is_read_from_a_cursor(machine):
     assert entry["MESSAGE"] == "after"
 
 
+def test_what_was_sent_is_in_the_journal_when_it_is_read(machine):
+    machine.sh("for number in $(seq 100); do echo $number; done | logger --tag many")
+    assert [entry["MESSAGE"] for entry in machine.journal("SYSLOG_IDENTIFIER=many")] == list(map(str, range(1, 101)))
+    cursor = machine.cursor()
+    assert machine.journal("SYSLOG_IDENTIFIER=many", since=cursor) == []
+
+
 def test_a_sandbox_is_real(machine):
     """A container without the right capabilities skips sandboxing silently; then no test here would mean anything."""
     script = "readlink /proc/self/ns/mnt; touch /usr/x 2>&1 || :; id -u"
@@ -76,6 +83,14 @@ def test_a_machine_that_cannot_boot_leaves_nothing_behind(machine, monkeypatch):
     with pytest.raises(Exception, match="NO_SUCH_CAPABILITY"):
         broken.boot()
     assert podman("ps", "--all", "--quiet", "--filter", f"name={broken.name}").stdout == ""
+
+
+def test_removing_that_takes_too_long_fails_nothing(machine, monkeypatch):
+    def take_too_long(*_words, **_options):
+        raise subprocess.TimeoutExpired("podman", 300)
+
+    monkeypatch.setattr("booted.machine.podman", take_too_long)
+    Machine(machine.suite).remove()
 
 
 def test_the_owner_of_a_machine_is_known_to_run_or_to_be_gone():
