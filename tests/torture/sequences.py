@@ -1,8 +1,9 @@
 """A shop whose every order is packed and paid exactly once: sequences, real files and undo, made to be killed.
 
 An outer sequence takes one order after the other and calls an inner one for it: pack its items (a file for each), pay
-(a line in the till). Local nodes open what the others need. Whatever kills it, at the end each order is packed once,
-paid once, and there is nothing else.
+(a line in the till). The bank refuses the first payment, so that without a kill, too, one is undone, and what was
+packed for it. Local nodes open what the others need. Whatever kills it, at the end each order is packed once, paid
+once, and there is nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import time
 
 import hafta
+from hafta.policies import Attempts
 from hafta.runtime import Runtime
 from hafta.stores import FileStore
 
@@ -22,16 +24,25 @@ LOOPED = 4  # the status of a process that gave up, since five in a row had died
 
 
 class Data:
-    """What dies with the process."""
+    """What dies with the process. `settle` brings what was done to the disk, where that is wanted."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, settle=lambda *_paths: None):
         self.folder = folder
+        self.settle = settle
         self.till = None
         self.order = ""
 
 
-def make_folder(folder):
-    """Make the world: shelves to take from, parcels to put into, a till."""
+def settle(*paths):
+    """Bring what was done to files and directories to the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def make_folder(folder, refusals=1):
+    """Make the world: shelves to take from, parcels to put into, a till, a bank that refuses the first payments."""
     for order in ORDERS:
         os.makedirs(f"{folder}/shelf/{order}")
         for item in ITEMS:
@@ -39,6 +50,8 @@ def make_folder(folder):
                 file.write(item)
     os.makedirs(f"{folder}/parcels")
     os.close(os.open(f"{folder}/till", os.O_CREAT | os.O_WRONLY, 0o600))
+    with open(f"{folder}/refusals", "w") as file:
+        file.write("x" * refusals)
     return folder
 
 
@@ -79,7 +92,7 @@ def one_order():
     inner.node(name="look_up")(lambda run: hafta.EXIT if run.data.order in paid(run.data.folder) else pack)
     pack = inner.node(name="pack", durable=True)(pack_items)
     pack.rollback(unpack_items)
-    pay = inner.node(name="pay", durable=True)(put_in_till)
+    pay = inner.node(name="pay", durable=True, policy=Attempts(1))(put_in_till)  # what is not paid is unpacked
     pay.rollback(take_from_till)
     return inner
 
@@ -92,6 +105,7 @@ def pack_items(run):
     for item in ITEMS:
         run.progress()
         os.rename(f"{folder}/shelf/{order}/{item}", f"{folder}/parcels/{order}/{item}")
+    run.data.settle(f"{folder}/parcels", f"{folder}/parcels/{order}", f"{folder}/shelf/{order}")
     return "pay"
 
 
@@ -105,6 +119,7 @@ def unpack_items(run, checkpoint):
             run.progress()
         if os.path.isdir(parcel):
             os.rmdir(parcel)
+        run.data.settle(f"{folder}/parcels", f"{folder}/shelf/{order}")
 
 
 def put_in_till(run):
@@ -113,13 +128,23 @@ def put_in_till(run):
     for part in (run.data.order, "\n"):
         run.progress()
         os.write(run.data.till, part.encode())
+        ask_bank(run.data.folder)
+    run.data.settle(f"{run.data.folder}/till")
     return hafta.EXIT
+
+
+def ask_bank(folder):
+    """Raise as long as the bank refuses."""
+    if left := os.path.getsize(f"{folder}/refusals"):
+        os.truncate(f"{folder}/refusals", left - 1)
+        raise PermissionError("the bank refuses")
 
 
 def take_from_till(run, checkpoint):
     """Cut off what was written."""
     if checkpoint:
         os.truncate(f"{run.data.folder}/till", run.state["size"])
+        run.data.settle(f"{run.data.folder}/till")
 
 
 def paid(folder):
@@ -154,7 +179,7 @@ def kill_at_random(folder, level, most):
     while True:
         pid = os.fork()
         if pid == 0:
-            _serve(folder, level)
+            _be_the_child(folder, level)
         time.sleep(random.random() * most)
         os.kill(pid, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -166,10 +191,10 @@ def kill_at_random(folder, level, most):
         most *= 1.01  # on a slow machine, too, it comes to an end
 
 
-def _serve(folder, level):
+def _be_the_child(folder, level):
     status = 3
     try:
-        result = shop().call(Data(folder), runtime=Runtime(quiet=True), store=FileStore(f"{folder}/state"), level=level)
+        result = call(folder, level=level)
         if isinstance(result.reason, hafta.Interrupted):
             status = LOOPED
         else:
@@ -177,3 +202,14 @@ def _serve(folder, level):
             status = 0
     finally:
         os._exit(status)
+
+
+def serve(folder, *settle, store=None, **durable):
+    """Serve all customers, and look whether all is well."""
+    is_served(folder, call(folder, *settle, store=store, **durable))
+
+
+def call(folder, *settle, store=None, **durable):
+    """Let the shop serve all customers; return the result."""
+    store = store or FileStore(f"{folder}/state")
+    return shop().call(Data(folder, *settle), runtime=Runtime(quiet=True), store=store, **durable)

@@ -1,7 +1,8 @@
 """A process that is going to be hurt: claims a record, writes, and tells on the board what was acknowledged.
 
-python worker.py DIRECTORY BOARD WRITES SYNC_EVERY SLOT_SIZE DURABLE
-It ends with 0, also after a StoreError, which it counts; anything else is a violation of I6.
+python worker.py records DIRECTORY BOARD WRITES SYNC_EVERY SLOT_SIZE DURABLE
+python worker.py shop FOLDER LEVEL ON_STORE_ERROR: a whole sequence instead (sequences.py)
+It ends with 0, also after a StoreError, which it tells; anything else is a violation of I6.
 """
 
 from __future__ import annotations
@@ -43,11 +44,21 @@ def work(directory: str, board: Board, writes: int, sync_every: int, slot_size: 
     board[ROUNDS] += 1
 
 
-def main() -> None:
-    directory, board, *numbers = sys.argv[1:]
+def write_records(directory: str, board: str, *numbers: str) -> None:
     writes, sync_every, slot_size, durable = map(int, numbers)
+    work(directory, Board(board), writes, sync_every, slot_size, bool(durable))
+
+
+def serve_shop(folder: str, level: str, on_store_error: str) -> None:
+    import sequences
+
+    sequences.serve(folder, level=level, on_store_error=on_store_error)
+
+
+def main() -> None:
+    what, *arguments = sys.argv[1:]
     try:
-        work(directory, Board(board), writes, sync_every, slot_size, bool(durable))
+        {"records": write_records, "shop": serve_shop}[what](*arguments)
     except StoreError as error:
         print(f"{error.kind}: {error}", file=sys.stderr)
 

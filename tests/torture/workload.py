@@ -68,13 +68,19 @@ class Board:
 
 
 def independent_value(path: str, scale: int = 1) -> int:
-    """Read a file by docs/store.md alone, without a line of the store's own code, and return N of the newest record."""
+    """Return N of the newest record of a file."""
+    saved = independent_record(path)
+    return value_of(saved if saved.frame or saved.body else None, scale)
+
+
+def independent_record(path: str) -> Saved:
+    """Read a file by docs/store.md alone, without a line of the store's own code, and return its newest record."""
     with open(path, "rb") as file:
         data = file.read()
     slot_size = (len(data) - 4096) // 3
-    found = [slot for n in range(3) if (slot := _slot(data[4096 + n * slot_size : 4096 + (n + 1) * slot_size]))]
-    number, frame, body = max(found)
-    return value_of(Saved(number, frame, body) if frame or body else None, scale)
+    return Saved(
+        *max(slot for n in range(3) if (slot := _slot(data[4096 + n * slot_size : 4096 + (n + 1) * slot_size])))
+    )
 
 
 def _slot(data: bytes) -> tuple[int, bytes, bytes] | None:
