@@ -24,10 +24,10 @@ def world(tmp_path):
     """A function that makes the world anew; the one before goes."""
     numbers = itertools.count()
 
-    def make():
+    def make(refusals=1):
         number = next(numbers)
         shutil.rmtree(tmp_path / f"world{number - 1}", ignore_errors=True)
-        return make_folder(str(tmp_path / f"world{number}"))
+        return make_folder(str(tmp_path / f"world{number}"), refusals)
 
     return make
 
@@ -46,9 +46,14 @@ def test_a_sigkill_at_each_cut_point(world, tell, level):
     tell(report.crashes, f"SIGKILL at each of {report.cuts} cut points, level {level}")
 
 
-def test_a_second_crash_at_each_cut_point_of_the_resume(world, tell):
+def test_a_second_crash_at_each_cut_point_of_the_resume(world, tell, long):
     report = crash_everywhere(
-        lambda _folder: shop(), world=world, data=Data, invariant=is_served, always=nothing_is_lost, crashes=2
+        lambda _folder: shop(),
+        world=lambda: world(refusals=long),
+        data=Data,
+        invariant=is_served,
+        always=nothing_is_lost,
+        crashes=2,
     )
     tell(report.crashes, f"{report.cuts} pairs of cut points")
 
