@@ -10,23 +10,28 @@ import itertools
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 import workload
 from conftest import as_root, need, need_fuse
+from trade import Trade
 from volatile import VolatileDisk, mounted
 
 from hafta.errors import StoreError
 from hafta.stores.files import FileStore
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 pytestmark = [as_root("to mount"), need("mkfs.ext4"), need_fuse()]
 
 #: name: (sync every, slot size, block size, parts of the cache that are tried at each moment)
-WAYS = {"each": (1, 4096, 1024, 22), "some": (3, 4096, 4096, 22), "large": (2, 16384, 1024, 7)}
+WAYS = {"each": (1, 4096, 1024, 20), "some": (3, 4096, 4096, 20), "large": (2, 16384, 1024, 6)}
 AT_ONCE = 4
 
 
-class Run:
+class Records:
     """A few processes' worth of claims on a disk, each acknowledged write told to the log."""
 
     def __init__(self, disk: VolatileDisk, way: str) -> None:
@@ -54,61 +59,79 @@ class Run:
         if sync or lie:
             self.disk.tell(str(self.n))
 
-    def found_after(self, state: bytes, place: str) -> int:
+    def found(self, mount: str) -> int:
         """Return what the next boot finds; -1: not even the file."""
-        with mounted(state, f"{self.disk.path}/{place}") as mount:
-            path = f"{mount}/state/hafta-s.checkpoint"
-            there = os.path.exists(path)
-            n = workload.independent_value(path, self.scale) if there else -1
-            with self.store(mount).claim("s", durable=True) as claim:
-                assert workload.value_of(claim.last, self.scale) == max(n, 0)
-            assert os.listdir(f"{mount}/state") == ["hafta-s.checkpoint"]
-            return n
+        path = f"{mount}/state/hafta-s.checkpoint"
+        there = os.path.exists(path)
+        n = workload.independent_value(path, self.scale) if there else -1
+        assert n <= self.n
+        with self.store(mount).claim("s", durable=True) as claim:
+            assert workload.value_of(claim.last, self.scale) == max(n, 0)
+        assert os.listdir(f"{mount}/state") == ["hafta-s.checkpoint"]
+        return n
 
-    def judge_all(self, seed: int, each: int, judge) -> int:
-        """Boot every state, some at a time: a mount is mostly waiting. Return how many."""
-        states, count = self.disk.states(random.Random(seed), each), 0
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            while some := list(itertools.islice(states, AT_ONCE)):
-                places = [f"place-{n}" for n in range(len(some))]
-                found = pool.map(self.found_after, [state for state, _ in some], places)
-                for (_, acknowledged), n in zip(some, found, strict=True):
-                    judge(n, acknowledged)
-                    count += 1
-        return count
+
+def found_in_shop(mount: str) -> int:
+    """Return what the next boot finds, after it has served all customers."""
+    trade = Trade(mount)
+    found = trade.found()
+    trade.work(1)
+    return found
+
+
+def judge_all(disk: VolatileDisk, found: Callable[[str], int], each: int, chance: random.Random) -> tuple[int, int]:
+    """Boot every state, some at a time: a mount is mostly waiting. Return how many, and how many had a loss."""
+
+    def is_lost(state: bytes, acknowledged: int, place: str) -> bool:
+        with mounted(state, f"{disk.path}/{place}") as mount:
+            n = found(mount)
+        return n < acknowledged and not (acknowledged == 0 and n == -1)
+
+    states, count, lost = disk.states(chance, each), 0, 0
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        while some := [(*state, f"place-{n}") for n, state in enumerate(itertools.islice(states, AT_ONCE))]:
+            lost += sum(pool.map(lambda case: is_lost(*case), some))
+            count += len(some)
+    return count, lost
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_flush_is_missing(way, tmp_path, tell, long):
     seed = random.randrange(1 << 32)
-    run = Run(VolatileDisk(str(tmp_path), WAYS[way][2]), way)
-    with run.disk.in_use() as mount:
-        run.go(mount, 20 if long else 8, 20)
-
-    def judge(found: int, acknowledged: int) -> None:
-        nothing_yet = acknowledged == 0 and found == -1
-        assert acknowledged <= found <= run.n or nothing_yet, f"seed {seed}: found {found} of {acknowledged}"
-
-    states = run.judge_all(seed, WAYS[way][3] * (4 if long else 1), judge)
+    records = Records(VolatileDisk(str(tmp_path), WAYS[way][2]), way)
+    with records.disk.in_use() as mount:
+        records.go(mount, 20 if long else 8, 20)
+    each = WAYS[way][3] * (4 if long else 1)
+    states, lost = judge_all(records.disk, records.found, each, random.Random(seed))
+    assert not lost, f"seed {seed}"
     tell(states, f"disks after a power cut, seed {seed}")
+
+
+def test_no_flush_of_a_whole_sequence_is_missing(tmp_path, tell, long):
+    seed = random.randrange(1 << 32)
+    disk = VolatileDisk(str(tmp_path), 1024)
+    with disk.in_use() as mount:
+        Trade(mount, lambda number: disk.tell(str(number))).work(10 if long else 2)
+    states, lost = judge_all(disk, found_in_shop, 4 if long else 1, random.Random(seed))
+    assert not lost, f"seed {seed}"
+    tell(states, f"disks after a power cut, with a whole sequence, seed {seed}")
 
 
 def test_the_method_sees_a_missing_flush(tmp_path, tell):
     """The negative control: acknowledged without a sync, most is lost."""
-    run = Run(VolatileDisk(str(tmp_path), 1024), "each")
-    with run.disk.in_use() as mount:
-        run.go(mount, 1, 0)
-        run.go(mount, 2, 12, lie=True)
-    lost = []
-    states = run.judge_all(0, 1, lambda found, acknowledged: lost.append(found < acknowledged))
-    assert any(lost), "the method is blind"
-    tell(states, f"negative controls; as they must, {sum(lost)} lost records")
+    records = Records(VolatileDisk(str(tmp_path), 1024), "each")
+    with records.disk.in_use() as mount:
+        records.go(mount, 1, 0)
+        records.go(mount, 2, 12, lie=True)
+    states, lost = judge_all(records.disk, records.found, 1, random.Random(0))
+    assert lost, "the method is blind"
+    tell(states, "negative controls", seen=lost)
 
 
 @pytest.mark.parametrize("errors", [1, 2, 100])
 def test_an_error_of_the_disk_is_never_acknowledged_away(errors, tmp_path, tell, long):
     """EIO when a record is written back: it goes elsewhere, or is refused; the cache is dropped before we look."""
-    run = Run(VolatileDisk(str(tmp_path), 4096), "each")
+    run = Records(VolatileDisk(str(tmp_path), 4096), "each")
     retried = refused = 0
     rounds = 40 if long else 8
     with run.disk.in_use() as mount:
