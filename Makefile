@@ -43,7 +43,7 @@ packages: $(VENV)/.stamp ## build the .deb and .rpm packages and test them
 system: $(VENV)/.stamp ## boot machines with a real systemd and test the packages there
 	$(PYTEST) -n 4 tests/system
 
-torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for hours
+torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for an hour or two
 	$(PYTEST) -n 2 tests/torture
 
 torture-power: $(VENV)/.stamp ## the part of it that cuts the power of machines and disks
