@@ -19,8 +19,6 @@ RECORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SIZE = len(RECORD)
 #: What is compared at once: whole records, just below the 64 KiB that a pipe holds.
 BATCH = RECORD * 2520
-
-
 #: Seconds that a server may take to come before we say that we wait for one.
 PATIENCE = 1.0
 

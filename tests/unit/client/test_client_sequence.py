@@ -199,8 +199,7 @@ def test_a_server_that_comes_when_the_second_is_just_over_has_a_reader(pipe: Pat
     class Late(World):
         def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
             ready = super().wait(fd, timeout, write=write)
-            if timeout == 1:
-                assert not ready
+            if timeout == 1 and not ready:
                 self.act(b"")
             return ready
 
