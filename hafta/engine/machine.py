@@ -88,8 +88,6 @@ _LEGAL = {
     Kind.INTERRUPTED: _ACTS,
 }
 _ACCEPTING = frozenset({Act.PROCEED, Act.EXIT})
-
-
 #: The mark of a node that has set no checkpoint.
 FRESH: Mark = (0, None)
 
@@ -98,14 +96,14 @@ class Machine(Failures):
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_targets", "_then", "_undoing", "attempt", "delay", "kind", "mark", "node", "phase", "reason", "since",
-        "stack", "to",
+        "_targets", "_undoing", "attempt", "delay", "kind", "mark", "node", "phase", "reason", "since", "stack",
+        "then", "to",
     )  # fmt: skip
 
     def __init__(self, targets: Mapping[Any, Node | Verdict]) -> None:
         super().__init__()
         self._targets = targets
-        self._then: Verdict = EXIT  # what follows the unwinding
+        self.then: Verdict = EXIT  # in UNWIND: what follows
         self._undoing = False  # whether a process died in the rollback function of the current node
         self.phase = Phase.IDLE
         self.node: Node = None  # type: ignore[assignment]  # there is one in every phase but IDLE
@@ -146,18 +144,13 @@ class Machine(Failures):
 
     def unwind_again(self, then: Verdict, *, given_up: bool) -> None:
         """Go on with an unwinding that a death interrupted: run the rollback function again, or leave it as failed."""
-        self._then = self._checked(then)
+        self.then = self._checked(then)
         self._undoing = False
         self.phase = Phase.UNWOUND if given_up else _UNWIND
 
     def roll_back_again(self) -> None:
         """Run the rollback function, as was settled before the death of a process."""
         self.decide(ROLL_BACK_CURRENT)
-
-    @property
-    def then(self) -> Verdict:
-        """In UNWIND, what follows."""
-        return self._then
 
     def walk(self, run: object) -> Any:
         """Run the normal functions of plain nodes as long as each names another: the fast path of success.
@@ -295,7 +288,7 @@ class Machine(Failures):
         """Carry out what was settled before the unwinding."""
         if self.phase is not Phase.UNWOUND:
             raise self._out_of_turn("going on")
-        self._carry_out(self._then)
+        self._carry_out(self.then)
 
     def event(self, at: float = 0.0) -> PolicyEvent:
         """Return what the policy is asked about, at this time. Raises IllegalMove outside of ASK."""
@@ -347,7 +340,7 @@ class Machine(Failures):
         self.failing = self._record(self.kind, self.reason, at)
 
     def _unwind(self, then: Verdict) -> None:
-        self._then = then
+        self.then = then
         self.phase = _UNWIND
 
     def _carry_out(self, verdict: Verdict) -> None:
