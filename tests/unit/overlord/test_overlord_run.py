@@ -64,6 +64,7 @@ def test_a_notify_service_is_ready_when_it_says_so_and_knows_what_systemd_would_
     )
     overlord = place.start("a", "--set", "a:TWO=set", environ={"HAFTA_FOR": ""})
     ((_, pid),) = overlord.wait_for(r"Unit a.service is ready after (.*), process (\d+)")
+    overlord.wait_for(r"a +\| me ")
     told = dict(line.removeprefix("a        | ").split(" ", 1) for line in overlord.lines if line.startswith("a  "))
     assert told["NOTIFY_SOCKET"].startswith(f"{place.runtime}/hafta-overlord/")
     assert told["WATCHDOG_USEC"] == "90000000"
@@ -524,6 +525,7 @@ def test_runtimedirectorypreserve_decides_what_a_restart_finds(place):
         )
     overlord = place.start("no", "again", "yes")
     wait_until(lambda: all(os.path.exists(f"{place.runtime}/{name}/kept") for name in ("no", "again", "yes")))
+    overlord.wait_for("is starting as process", 3)
     for name in ("no", "again", "yes"):
         os.kill(overlord.pids(f"{name}.service")[0], signal.SIGKILL)
     overlord.wait_for("is ready", 6)
