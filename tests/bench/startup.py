@@ -74,7 +74,7 @@ def ready() -> float:
         notify.settimeout(30)
         environment = {**ENVIRONMENT, "NOTIFY_SOCKET": f"{directory}/notify", "HAFTA_PIPE": f"{directory}/pipe"}
         before = time.monotonic()
-        server = subprocess.Popen([sys.executable, "-m", "hafta.server"], env=environment)
+        server = subprocess.Popen([sys.executable, "-m", "hafta.server"], env=environment, stdout=subprocess.DEVNULL)
         while b"READY=1" not in notify.recv(4096):
             pass
         took = (time.monotonic() - before) * 1000
