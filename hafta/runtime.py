@@ -30,8 +30,8 @@ _reporter: Reporter | None = None
 class Runtime:
     """The clock, the waits and the reports of one process."""
 
-    #: Seconds that a wait may go without a call of progress(): about when the reporter has something to tell.
-    slice: float = 10.0
+    #: Seconds that a wait may go without a call of progress().
+    slice: float = 3600.0
 
     now: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -52,7 +52,7 @@ class Runtime:
         """Sleep so many seconds, feeding the watchdog."""
         end = self.now() + seconds
         while (left := end - self.now()) > 0:
-            time.sleep(min(left, self.slice))
+            time.sleep(min(left, self._cut()))
             self._waited()
 
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
@@ -67,7 +67,7 @@ class Runtime:
         poll.register(fd, select.POLLOUT if write else select.POLLIN)
         end = None if timeout is None else self.now() + timeout
         while True:
-            left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
+            left = self._cut() if end is None else max(0.0, min(end - self.now(), self._cut()))
             ready = poll.poll(left * 1000)
             self._waited()
             if ready:
@@ -81,7 +81,7 @@ class Runtime:
 
         end = self.now() + seconds
         while (left := end - self.now()) > 0:
-            await sleep(min(left, self.slice))
+            await sleep(min(left, self._cut()))
             self._waited()
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
@@ -90,7 +90,7 @@ class Runtime:
 
         end = None if timeout is None else self.now() + timeout
         while True:
-            left = self.slice if end is None else max(0.0, min(end - self.now(), self.slice))
+            left = self._cut() if end is None else max(0.0, min(end - self.now(), self._cut()))
             is_ready = await ready(fd, left, write=write)
             self._waited()
             if is_ready or (end is not None and self.now() >= end):
@@ -104,6 +104,12 @@ class Runtime:
 
     def progress(self) -> None:
         """Note that the work has moved on."""
+
+    def _cut(self) -> float:
+        """Return the seconds that a wait may go on now: who owes nothing to the journal is not woken for it."""
+        if _reporter is None:
+            return self.slice
+        return max(0.0, min(self.slice, _reporter.due - time.monotonic()))
 
     def _waited(self) -> None:
         self.progress()

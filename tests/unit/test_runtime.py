@@ -196,6 +196,8 @@ def test_all_that_was_counted_is_told_when_a_plain_program_ends(last):
 
 
 class Ticking:
+    due = float("inf")
+
     """Stands for a reporter."""
 
     def __init__(self) -> None:
@@ -219,6 +221,19 @@ def test_waits_tell_what_was_counted_and_progress_costs_nothing(monkeypatch, pip
     asyncio.run(runtime.asleep(0.001))
     asyncio.run(runtime.await_fd(pipe[0], 0))
     assert reporter.calls == ["tick"] * 4
+
+
+def test_a_wait_ends_in_time_for_what_the_reporter_has_to_tell(monkeypatch, pipe):
+    class Owing(Ticking):
+        def tick(self):
+            super().tick()
+            os.write(pipe[1], b"told")
+
+    reporter = Owing()
+    reporter.due = time.monotonic() + 0.01
+    monkeypatch.setattr(world, "_reporter", reporter)
+    assert Runtime().wait(pipe[0], 600)
+    assert reporter.calls[0] == "tick"
 
 
 def test_a_reporter_that_takes_the_place_of_another_lets_it_tell_what_it_owes(monkeypatch):

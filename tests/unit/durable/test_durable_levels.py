@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from durable_support import Lives, Program, at
@@ -213,6 +214,39 @@ def test_an_idle_durable_call_has_no_thread(tmp_path):
     before = len(os.listdir("/proc/self/task"))
     assert sequence.call(runtime=FakeRuntime(), store=FileStore(str(tmp_path)), level="power")
     assert seen == [before]
+
+
+def test_an_idle_durable_call_is_never_woken(tmp_path):
+    """Neither by the store nor by a reporter that owes nothing, at the level that syncs."""
+    program = f"""
+import os, hafta
+from hafta.stores import FileStore
+sequence = hafta.Sequence("idle")
+@sequence.node
+def work(run):
+    run.checkpoint(1)
+    os.write(1, b".")
+    run.wait(0)
+    return hafta.EXIT
+assert sequence.call(store=FileStore({str(tmp_path)!r}), level="power")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.read(1) == b"."
+        before, now = None, rest(child.pid)
+        while now != before or now[0] != "S":
+            time.sleep(0.1)
+            before, now = now, rest(child.pid)
+        time.sleep(2)  # the measurement itself
+        assert rest(child.pid) == now
+        child.stdin.close()
+    assert child.returncode == 0
+
+
+def rest(pid):
+    """Return the state of a process, and how often it has gone to sleep so far."""
+    with open(f"/proc/{pid}/status") as status:
+        said = dict(line.split(":", 1) for line in status)
+    return said["State"].split()[0], int(said["voluntary_ctxt_switches"])
 
 
 def test_instances_are_apart(lives):
