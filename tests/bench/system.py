@@ -32,6 +32,34 @@ RestartSec=0
 StartLimitIntervalSec=0
 """
 
+#: What of the sandbox takes mounts in a namespace of its own, and what takes none. (The empty value resets a list.)
+MOUNTS = """PrivateDevices=no
+PrivateTmp=no
+ProcSubset=all
+ProtectControlGroups=no
+ProtectHome=no
+ProtectKernelLogs=no
+ProtectKernelModules=no
+ProtectKernelTunables=no
+ProtectProc=default
+ProtectSystem=no
+"""
+NO_SANDBOX = f"""{MOUNTS}DevicePolicy=auto
+IPAddressDeny=
+LockPersonality=no
+MemoryDenyWriteExecute=no
+PrivateNetwork=no
+PrivateUsers=no
+ProtectClock=no
+ProtectHostname=no
+RestrictAddressFamilies=
+RestrictNamespaces=no
+RestrictRealtime=no
+RestrictSUIDSGID=no
+SystemCallArchitectures=
+SystemCallFilter=
+"""
+
 
 def lines() -> Iterator[str]:
     """Measure and yield the lines of the report."""
@@ -60,6 +88,9 @@ def _measure(machine: Machine) -> Iterator[str]:
     first = _with(machine, "Type=exec", "restarts", SERVER, KILLS)
     yield _line("hafta-server, SIGKILL to its first instruction", first, floor)
     yield _line("hafta-server, SIGKILL to READY", _run(machine, "restarts", SERVER, KILLS), floor)
+    without = _with(machine, MOUNTS, "restarts", SERVER, KILLS)
+    yield _line("... without the mounts of its sandbox", without, floor)
+    yield _line("... without any sandbox", _with(machine, NO_SANDBOX, "restarts", SERVER, KILLS), floor)
     record = _run(machine, "records", SERVER, PIPE, KILLS)
     goal = statistics.median(python) + statistics.median(floor)
     ratio = statistics.median(record) / goal
