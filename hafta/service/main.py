@@ -11,7 +11,7 @@ from hafta.errors import HaftaError
 from hafta.runtime import use_reporter
 from hafta.service.holdoff import Holdoff
 from hafta.service.service import Service
-from hafta.service.signals import Stop, ignore, install
+from hafta.service.signals import Stop, check_thread, ignore, install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def main(
     SIGTERM and SIGINT end it with 0 at once. An error is one line that says what and one that says what to do, on the
     terminal or in the journal, with its own status (hafta.exits); the traceback only with --debug.
     """
+    check_thread()
     argv = sys.argv[1:] if argv is None else argv
     environ = dict(os.environ) if environ is None else environ
     _fill_standard_descriptors()
@@ -41,8 +42,8 @@ def main(
     use_reporter(service.reporter)
     _keep_from_children()
     try:
-        install()
         try:
+            install()
             return _run(_with_debug(program), body, service, argv, environ)
         finally:
             ignore()

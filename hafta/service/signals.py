@@ -9,7 +9,9 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import signal
+from _thread import get_native_id
 
 from hafta import exits
 from hafta.errors import IllegalMove
@@ -37,15 +39,15 @@ class Stop(SystemExit):
         return signal.Signals(self.signum).name
 
 
-def install() -> None:
-    """From now on SIGTERM and SIGINT raise Stop; at once, if one of them was blocked until now.
+def check_thread() -> None:
+    """Raise IllegalMove outside of the main thread."""
+    if get_native_id() != os.getpid():
+        raise IllegalMove("a service runs in the main thread: only there do signals stop it", "call it there")
 
-    Raises IllegalMove outside of the main thread.
-    """
-    try:
-        _handle(_raise_stop)
-    except ValueError:
-        raise IllegalMove("a service runs in the main thread: only there do signals stop it", "call it there") from None
+
+def install() -> None:
+    """From now on SIGTERM and SIGINT raise Stop; at once, if one of them was blocked until now."""
+    _handle(_raise_stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 

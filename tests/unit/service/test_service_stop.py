@@ -10,8 +10,9 @@ import time
 import pytest
 from service_support import Child, body, in_time, sequence
 
-from hafta.service import Stop
+from hafta.service import Stop, main
 from hafta.service.signals import STOPPING, ignore, install
+from hafta.settings import Program
 
 ASYNC = ("def work(run):", "async def work(run):")
 TASK = """
@@ -72,7 +73,7 @@ def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
         child.wait_told("READY=1")
         took = time.monotonic() - begun
     for step in range(24):
-        with Child(MOMENTS["in sleep"]) as child:
+        with Child(MOMENTS["in sleep"], measured=False) as child:
             try:
                 child.process.wait(took * step / 20)
             except subprocess.TimeoutExpired:
@@ -116,15 +117,14 @@ def test_signals_between_the_work_and_the_end_are_never_a_traceback():
     """A storm of them, at a service that begins and ends again and again."""
     program = body("service.ready()").replace("sys.exit(main(", "for _ in range(100): assert 0 == main(")
     program = program.replace("(0,)), body))", "(0,)), body)")
-    pause = 0.001
-    with Child(program) as child:
-        child.wait_told("READY=1")
-        while child.process.poll() is None:
-            child.process.send_signal(signal.SIGTERM)
-            child.drain()
-            time.sleep(pause)
-            pause *= 1.005  # on a busy machine the child would do nothing but take signals, and never get to its end
-        assert child.finish() == (0, "", "")
+    for _ in range(10):
+        with Child(program, measured=False) as child:
+            child.wait_told("READY=1")
+            while child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+                child.drain()
+                time.sleep(0.001)  # a child that does nothing but take signals never gets to its end
+            assert child.finish() == (0, "", "")
 
 
 @pytest.fixture
@@ -143,6 +143,19 @@ def test_stop_is_a_quiet_end_of_the_program_wherever_it_is_caught_late():
     assert (caught.value.code, str(caught.value), caught.value.signum) == (0, "SIGTERM", signal.SIGTERM)
     assert not isinstance(caught.value, Exception)
     os.kill(os.getpid(), signal.SIGINT)  # it flies already
+
+
+@pytest.mark.usefixtures("dispositions")
+def test_a_stop_that_comes_as_soon_as_it_can_leaves_no_handler_behind(monkeypatch: pytest.MonkeyPatch):
+    """Python would restore the default of a signal that has one, when it ends, and the next signal would kill."""
+
+    def install_and_stop() -> None:
+        install()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(sys.modules["hafta.service.main"], "install", install_and_stop)
+    assert main(Program("probe", "Probe.", (), (0,)), lambda service, values: pytest.fail("it began"), [], {}) == 0
+    assert [signal.getsignal(signum) for signum in STOPPING] == [signal.SIG_IGN] * 2
 
 
 @pytest.mark.usefixtures("dispositions")
