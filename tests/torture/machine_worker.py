@@ -17,8 +17,6 @@ import workload  # noqa: E402 - the path is set above
 from hafta.errors import HaftaError  # noqa: E402 - the path is set above
 from hafta.stores.files import FileStore  # noqa: E402 - the path is set above
 
-FOR_EVER = 1 << 40
-
 
 def say(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
@@ -46,7 +44,9 @@ def keep_shop(mount: str, sync: int) -> None:
     say("FOUND", trade.found())
     if not sync:
         trade.close_down()
-    trade.work(FOR_EVER)
+    while True:
+        trade.work(1)
+        say("DAY", trade.found())
 
 
 def main() -> None:
