@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [as_root("to mount"), need("mkfs.ext4"), need_fuse()]
 
 #: name: (sync every, slot size, block size, parts of the cache that are tried at each moment)
-WAYS = {"each": (1, 4096, 1024, 20), "some": (3, 4096, 4096, 20), "large": (2, 16384, 1024, 6)}
+WAYS = {"each": (1, 4096, 1024, 17), "some": (3, 4096, 4096, 17), "large": (2, 16384, 1024, 5)}
 AT_ONCE = 4
 
 
