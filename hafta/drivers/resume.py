@@ -168,7 +168,7 @@ def _carry_out(conductor: Conductor, ledger: Ledger, verdict: object, level: Lev
                 machine.stack[sequence.nodes[visit.node]] = (visit.checkpoint, visit.state or None)
         machine.stack.pop(machine.node, None)
     else:
-        machine.interrupt(error, conductor.runtime.now(), undoing=True)
+        machine.interrupt(error, conductor.runtime.now(), clean=True)
         machine.decide(verdict)
     _report_orphaned(conductor, ledger, verdict, level, error)
 

@@ -96,7 +96,7 @@ class Machine(Failures):
     """One call of a sequence. `targets` maps everything that may name a node (itself, its name, its number) to it."""
 
     __slots__ = (
-        "_targets", "_undoing", "attempt", "delay", "kind", "mark", "node", "phase", "reason", "since", "stack",
+        "_clean", "_targets", "attempt", "delay", "kind", "mark", "node", "phase", "reason", "since", "stack",
         "then", "to",
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ class Machine(Failures):
         super().__init__()
         self._targets = targets
         self.then: Verdict = EXIT  # in UNWIND: what follows
-        self._undoing = False  # whether a process died in the rollback function of the current node
+        self._clean = False  # whether there is nothing to undo in the current node, though it was interrupted
         self.phase = Phase.IDLE
         self.node: Node = None  # type: ignore[assignment]  # there is one in every phase but IDLE
         self.stack: dict[Node, Mark] = {}  # visited nodes, the newest last
@@ -134,10 +134,10 @@ class Machine(Failures):
         """Keep and count failures together with another machine of the same call, which takes `failed` back itself."""
         self.failed, self._failures = other.failed, other._failures
 
-    def interrupt(self, reason: object, at: float, *, undoing: bool) -> None:
-        """Ask the policy about the death of a process; `undoing` if that was in a rollback function."""
+    def interrupt(self, reason: object, at: float, *, clean: bool = False) -> None:
+        """Ask the policy about the death of a process; `clean` if it left nothing to undo in the current node."""
         self.kind = Kind.INTERRUPTED
-        self._undoing = undoing
+        self._clean = clean
         self.failing = self._record(self.kind, reason, at)
         self.reason = reason
         self.phase = _ASK
@@ -145,7 +145,7 @@ class Machine(Failures):
     def unwind_again(self, then: Verdict, *, given_up: bool) -> None:
         """Go on with an unwinding that a death interrupted: run the rollback function again, or leave it as failed."""
         self.then = self._checked(then)
-        self._undoing = False
+        self._clean = False
         self.phase = Phase.UNWOUND if given_up else _UNWIND
 
     def roll_back_again(self) -> None:
@@ -253,14 +253,14 @@ class Machine(Failures):
         if self.kind is _NORMAL_SUCCESS and act not in _ACCEPTING:
             self._refuse(at)
         if act is Act.ROLL_BACK_CURRENT:
-            self._undoing = False
+            self._clean = False
             self.phase = _ROLLBACK
         elif act is Act.PANIC:
             self.phase = Phase.PANICKED
         elif self.kind is _NORMAL_SUCCESS and act in _ACCEPTING:
             self._accept(checked)
-        elif self.kind is _ROLLBACK_SUCCESS or self.kind is _ROLLBACK_FAIL or self._undoing:
-            self._undoing = False
+        elif self.kind is _ROLLBACK_SUCCESS or self.kind is _ROLLBACK_FAIL or self._clean:
+            self._clean = False
             self._carry_out(checked)
         else:
             self._unwind(checked)
@@ -274,7 +274,7 @@ class Machine(Failures):
             self.stack[self.node] = self.mark
         elif kind is not _ROLLBACK_SUCCESS:
             if default_verdict(kind, self.attempt) is ROLL_BACK_CURRENT:
-                self._undoing = False
+                self._clean = False
                 self.phase = _ROLLBACK
             else:
                 self.decide(ROLL_BACK_PREVIOUS)

@@ -4,8 +4,8 @@ Rules, continuing those of machine.py. Counting the death is the caller's part: 
 
 12. What is resumed in a function that had begun is a failure: the policy is asked with INTERRUPTED. By default that is
     as NORMAL_FAIL.
-13. A death in a rollback function: that function has begun to run, so ROLL_BACK_CURRENT runs it again, with the
-    checkpoint that it had reached, and every other verdict leaves it as failed (as after ROLLBACK_FAIL, rule 5).
+13. A death in a rollback function: what it had begun to undo is still to be undone, so that it runs again, with the
+    checkpoint that it had reached, whatever the verdict (rule 4): in place, or while unwinding. Panic is the exception.
 14. A death while unwinding: what follows was settled. The function runs again; after LIMIT deaths in it, it is left as
     failed and the unwinding goes on. So no function that kills its process is run for ever.
 15. A death before a function had begun interrupts nothing: that function begins, and no policy is asked.
@@ -54,7 +54,7 @@ def resume(machine: Machine, place: Place, reason: object, *, at: float = 0.0, a
     if place.phase is Phase.NORMAL and not asked:
         machine.phase = Phase.NORMAL
         return
-    machine.interrupt(reason, at, undoing=place.phase is not Phase.NORMAL)
+    machine.interrupt(reason, at)
     if place.phase is Phase.UNWIND:
         machine.unwind_again(place.then, given_up=place.deaths >= LIMIT)
     elif not asked:
@@ -67,8 +67,7 @@ def give_up(machine: Machine, place: Place, reason: object, *, at: float = 0.0) 
         resume(machine, place, reason, at=at)
         return
     _restore(machine, place)
-    owed = place.begun == (place.phase is Phase.NORMAL)
-    machine.interrupt(reason, at, undoing=not owed)
+    machine.interrupt(reason, at, clean=place.phase is Phase.NORMAL and not place.begun)
     machine.decide(ROLL_BACK_PREVIOUS)
 
 

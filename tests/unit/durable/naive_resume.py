@@ -200,7 +200,7 @@ class Naive:
 
     def give_up(self):
         """Five processes have died taking up: leave this node for the previous one."""
-        if self.word in {"between", "rollback"}:  # nothing to undo, or given up
+        if self.word == "between":  # nothing to undo
             self.previous()
             self.word, self.about = "back", self.node
             return self.local(0)
@@ -312,7 +312,6 @@ class Naive:
 
     def decide(self, kind, to):
         verdict, to = self.verdict(kind, to)
-        undone = kind in {"undone", "undo failed"} or (kind == "interrupted" and self.word == "rollback")
         if verdict == "panic":
             raise Panic
         if verdict == "current":
@@ -321,7 +320,7 @@ class Naive:
             self.stack = [*(visit for visit in self.stack if visit[0] != self.node)]
             self.stack.append([self.node, self.checkpoint, self.state])
             self.carry_out(verdict, to, fresh=True)
-        elif undone:
+        elif kind in {"undone", "undo failed"}:
             self.carry_out(verdict, to)
         else:
             self.then, self.todo, self.deaths = (verdict, to), "unwind", 0

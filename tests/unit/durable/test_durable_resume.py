@@ -149,14 +149,24 @@ def test_died_in_a_rollback_function_it_runs_again_with_the_checkpoint_that_it_h
     ]  # fmt: skip
 
 
-def test_died_in_a_rollback_function_any_other_verdict_gives_it_up(lives):
+def test_died_in_a_rollback_function_it_runs_again_whatever_the_verdict(lives):
+    """What it had begun to undo is not undone yet: neither the last attempt nor another policy leaves it half done."""
     program = Program(lives, "first", "work", durable=("first",), policies=("work",)).say("first", at(9))
     program.say("work", at(5, "fail")).say("work", "die", function="rollback")
     program.say("work", None, hafta.ROLL_BACK_PREVIOUS, function="policy")
     lives.die(program.sequence)
     lives.said.clear()
     assert lives.run(program.sequence)
-    assert lives.said[:2] == [("ask work", "INTERRUPTED", 2), ("undo first", 9, {})]
+    assert lives.said[:3] == [("ask work", "INTERRUPTED", 2), ("undo work", 5, {}), ("undo first", 9, {})]
+
+
+def test_died_in_the_rollback_function_of_the_last_attempt_it_runs_again(lives):
+    program = Program(lives, "first", "work", durable=("first",)).say("first", at(9))
+    program.say("work", *[at(5, "fail")] * 4).say("work", None, None, None, "die", function="rollback")
+    lives.die(program.sequence)
+    lives.said.clear()
+    assert lives.run(program.sequence)
+    assert lives.said[:2] == [("undo work", 5, {}), ("undo first", 9, {})]
 
 
 def test_a_rollback_function_that_kills_every_process_is_given_up(lives):
@@ -169,7 +179,9 @@ def test_a_rollback_function_that_kills_every_process_is_given_up(lives):
         except Died:
             deaths += 1
         assert deaths < 20
-    assert deaths == 4  # and the failure before them is five
+    assert (
+        deaths == 4 + 5
+    )  # the failure before them makes the four to five; then five more on the way to the previous node
 
 
 def test_died_while_unwinding_the_function_runs_again_and_no_policy_is_asked(lives):
