@@ -76,7 +76,8 @@ class Server:
         self._notify.settimeout(PATIENCE)
         place = str(directory / f"notify-{time.monotonic_ns()}")
         self._notify.bind(place)
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("HAFTA_")}
+        # Nor is it measured: a stop in the middle of coverage's tracer would leave a lock of that taken.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("HAFTA_", "COVERAGE_"))}
         self._readers: list[subprocess.Popen[bytes]] = []
         self._open: list[int] = []
         self.process = subprocess.Popen(

@@ -66,20 +66,19 @@ def sequence(text: str, options: str = "", *, undo: str = "pass", judge: str = "
 class Child:
     """A program in a process of its own, as a context manager. `told` is what it sent to its overlord, line by line.
 
-    Coverage is not to measure one (`measured=False`) that a signal may interrupt anywhere: a Stop that flies out of its
-    tracer leaves a lock of that taken, and the child waits for it for ever.
+    Coverage does not measure it: a Stop that flies out of its tracer leaves a lock of that taken, and the child would
+    wait for it for ever.
     """
 
     def __init__(
         self, program: str | list[str], *options: str, out: Any = subprocess.PIPE, err: Any = subprocess.PIPE,
-        redirect: str = "", measured: bool = True, **environ: str,
+        redirect: str = "", **environ: str,
     ) -> None:  # fmt: skip
         self.folder = tempfile.TemporaryDirectory(prefix="hs")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.notify.bind(f"{self.folder.name}/notify")
         self.told: list[str] = []
-        ours = ("HAFTA_",) if measured else ("HAFTA_", "COVERAGE_")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("HAFTA_", "COVERAGE_"))}
         for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY"):
             clean.pop(name, None)
         environ.setdefault("NOTIFY_SOCKET", f"{self.folder.name}/notify")

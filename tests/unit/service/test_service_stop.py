@@ -73,7 +73,7 @@ def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
         child.wait_told("READY=1")
         took = time.monotonic() - begun
     for step in range(24):
-        with Child(MOMENTS["in sleep"], measured=False) as child:
+        with Child(MOMENTS["in sleep"]) as child:
             try:
                 child.process.wait(took * step / 20)
             except subprocess.TimeoutExpired:
@@ -118,7 +118,7 @@ def test_signals_between_the_work_and_the_end_are_never_a_traceback():
     program = body("service.ready()").replace("sys.exit(main(", "for _ in range(100): assert 0 == main(")
     program = program.replace("(0,)), body))", "(0,)), body)")
     for _ in range(10):
-        with Child(program, measured=False) as child:
+        with Child(program) as child:
             child.wait_told("READY=1")
             while child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
