@@ -48,7 +48,7 @@ HANGING = textwrap.dedent(
     """
 )
 PLACES = {
-    SERVER: {"module": "hafta.server.writer", "owner": "Writer", "method": "_write", "package": "hafta.server"},
+    SERVER: {"module": "hafta.server.writer", "owner": "Writer", "method": "_write", "package": "hafta.server.program"},
     CLIENT: {"module": "hafta.reader", "owner": "Reader", "method": "take", "package": "hafta.client"},
 }
 
