@@ -142,6 +142,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_doubles_nothing(ingest):
 
 
 def test_a_stopped_ones_record_can_be_discarded_and_it_begins_anew(ingest):
+    ingest.wait_until("it holds its record", lambda: seen(ingest)["held"])  # before, a stop has nothing to tell it
     ingest.run("systemctl", "stop", UNIT)
     assert seen(ingest)["status"] == "stopped"
     ingest.run("hafta", "checkpoints", "discard", "ingest", "--yes")
