@@ -19,7 +19,7 @@ RECORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SIZE = len(RECORD)
 #: What is compared at once: whole records, just below the 64 KiB that a pipe holds.
 BATCH = RECORD * 2520
-#: Seconds that a server may take to come before we say that we wait for one.
+#: Seconds that a server may take to come before we say that we wait for one, and between two looks for another pipe.
 PATIENCE = 1.0
 
 
@@ -46,13 +46,17 @@ class Reader:
         self._unread = bytearray()
 
     def open(self, run: Run) -> None:
-        """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo)."""
+        """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo).
+
+        As long as none comes, it is opened anew once in PATIENCE: another pipe may have taken its place.
+        """
         if self._fd is None:
             run.status(f"waiting for a server on {self.path}")
-            fd = self._open()
-            if not run.wait(fd, PATIENCE):
-                run.say(f"Waiting for a server on {self.path}")
-                run.wait(fd)
+            if run.wait(self._open(), PATIENCE):
+                return
+            run.say(f"Waiting for a server on {self.path}")
+            while not run.wait(self._open_anew(), PATIENCE):
+                pass
 
     def rest(self, run: Run, seconds: float, *, until_server: bool) -> None:
         """Do nothing for so long; or, with `until_server`, only until another server has come and the pipe is open."""
@@ -79,6 +83,10 @@ class Reader:
         """Close the pipe, if it is open, and forget what was left of it."""
         self.leave()
         self._close_left()
+
+    def _open_anew(self) -> int:
+        self.leave()
+        return self._open()
 
     def _open(self) -> int:
         self._fd = fifo.open_reader(self.path)

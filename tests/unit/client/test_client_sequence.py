@@ -286,6 +286,37 @@ def test_a_server_that_does_not_come_is_told_to_be_waited_for_once(pipe: Path):
     assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
 
+@pytest.mark.parametrize("looks", [1, 2, 5])
+def test_a_pipe_that_another_takes_the_place_of_is_not_waited_on_for_ever(pipe: Path, looks: int):
+    """Else its server waits for a reader, and the client for a server, and both are healthy."""
+
+    class Replacing(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            if self.acts[:2] == [None, GOOD]:
+                self.pipe.unlink()
+                os.mkfifo(self.pipe, 0o600)
+            return super().wait(fd, timeout, write=write)
+
+    world = Replacing(pipe, [None] * looks + [GOOD] * 25)
+    assert call(world)
+    assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
+
+
+def test_a_pipe_that_is_removed_while_it_is_waited_on_is_missed(pipe: Path):
+    class Removing(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            if self.acts[:2] == [None, GOOD]:
+                self.pipe.unlink()
+            return super().wait(fd, timeout, write=write)
+
+    world = Removing(pipe, [None, None, *[GOOD] * 25], lambda _: os.mkfifo(pipe, 0o600))
+    assert call(world)
+    waiting, failed, why, *others = world.said
+    assert (waiting, failed) == (f"Waiting for a server on {pipe}", OPEN_FAILED)
+    assert why.startswith(f"there is no pipe at {pipe}")
+    assert others == reads(*range(1, 26))
+
+
 def test_a_read_that_fails_otherwise_is_tried_five_times(pipe: Path):
     world = World(pipe, [GOOD * 25])
     world.force("get_work", OSError(5, "Input/output error"), times=5)
