@@ -78,6 +78,7 @@ def test_a_file_that_is_put_in_comes_out_done(ingest):
 def test_killed_and_looked_at_as_the_readme_says(ingest):
     """The commands of the README, and what they show: where it stands, and the entry that says it resumed."""
     kill, look, read = LOOK.splitlines()
+    ingest.wait_until("it waits for the next file", lambda: stands_in(ingest, "take", files=1))
     ingest.sh(kill)
     entry = ingest.wait_for_entry(f"_SYSTEMD_UNIT={UNIT}", "HAFTA_EVENT=resumed")
     assert entry["HAFTA_NODE"] == "take"
@@ -103,10 +104,14 @@ def test_root_sees_the_record_of_the_dynamic_user_live(ingest):
 
 
 def seen(machine) -> dict:
-    (record,) = (
-        r for r in json.loads(machine.run("hafta", "checkpoints", "--json").stdout) if r["sequence"] == "ingest"
-    )
-    return record
+    """Return its record; before its first, one that nobody holds."""
+    records = json.loads(machine.run("hafta", "checkpoints", "--json").stdout)
+    return next((record for record in records if record["sequence"] == "ingest"), {"held": False})
+
+
+def stands_in(machine, node: str, files: int) -> bool:
+    record = seen(machine)
+    return record["held"] and record["levels"][0]["node"] == node and record["kept"]["files"] == files
 
 
 def test_a_stop_counts_no_failure(ingest):

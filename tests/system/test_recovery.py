@@ -24,6 +24,7 @@ from services import (
 
 WATCHDOG = 5.0  # WatchdogSec= of the units
 ABORT = 1.0  # TimeoutAbortSec=
+LATE = 3.0  # seconds that PID 1 may come later on a loaded machine: still less than TimeoutStopSec=5 would add
 
 ROLLED_BACK = "fb4d312c3de545b496cd4992e418f146"
 
@@ -123,7 +124,7 @@ def test_a_stopped_process_is_killed_by_the_watchdog_and_restarted(running, unit
     wait_for_other_pid(running, unit, before)
     failed = running.wait_for_entry(f"MESSAGE_ID={FAILED}", f"UNIT={unit}", since=cursor)
     assert failed["UNIT_RESULT"] == "watchdog"
-    assert sent_at(failed) - stopped < WATCHDOG + ABORT + 1
+    assert sent_at(failed) - stopped < WATCHDOG + ABORT + LATE
     wait_for_read(running, running.cursor())
 
 
@@ -143,7 +144,7 @@ def test_an_endless_loop_is_killed_by_the_watchdog_and_shown(running, unit):
     assert re.search(rf'File "/usr/local/lib/{unit}.py", line \d+ in hang', trace)
 
 
-def test_a_loop_that_ignores_sigabrt_ends_within_two_seconds_of_it(running):
+def test_a_loop_that_ignores_sigabrt_is_killed_a_second_after_it(running):
     running.sh("touch /etc/ignore-abort")
     replace_program(running, SERVER)
     cursor = running.cursor()
@@ -151,7 +152,7 @@ def test_a_loop_that_ignores_sigabrt_ends_within_two_seconds_of_it(running):
     running.sh("touch /etc/hang")
     timeout = running.wait_for_entry(f"UNIT={SERVER}", "CODE_FUNC=service_dispatch_watchdog", since=cursor)
     killed = running.wait_for_entry(f"MESSAGE_ID={EXITED}", f"UNIT={SERVER}", "EXIT_STATUS=9", since=cursor)
-    assert sent_at(killed) - sent_at(timeout) < 2
+    assert sent_at(killed) - sent_at(timeout) < ABORT + LATE
 
 
 def test_bad_data_alone_goes_on_for_ever_in_a_bounded_way(running):
