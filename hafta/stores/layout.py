@@ -90,15 +90,15 @@ def head(geometry: Geometry, synced: int, frame: bytes) -> bytes:
     return fields + _CRC.pack(crc32(fields))
 
 
-def record(geometry: Geometry, synced: int, saved: Saved) -> bytes:
+def record(geometry: Geometry, synced: int, number: int, frame: bytes, body: bytes) -> bytes:
     """Return a whole record."""
-    text = head(geometry, synced, saved.frame) + saved.frame + _TAIL.pack(saved.number, len(saved.body)) + saved.body
+    text = head(geometry, synced, frame) + frame + _TAIL.pack(number, len(body)) + body
     return text + _CRC.pack(crc32(text))
 
 
 def blank(geometry: Geometry) -> bytes:
     """Return a new file: the holder's block empty, and a record with nothing in it in each slot."""
-    slots = (record(geometry, number, Saved(number, b"", b"")) for number in range(1, SLOTS + 1))
+    slots = (record(geometry, number, number, b"", b"") for number in range(1, SLOTS + 1))
     return bytes(FIRST) + b"".join(text.ljust(geometry.slot_size, b"\0") for text in slots)
 
 

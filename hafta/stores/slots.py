@@ -6,7 +6,8 @@
    lock, a critical section and a set of fast variables for the price of one call. A lock object would cost a third of
    a pwrite.
 3. Whatever is not the plain case (sync, a new frame, an error, a second thread) goes the slow way: take the lock,
-   retire the hot writer, act, aim a new one. Who finds the writer retired or running goes the slow way, too.
+   retire the hot writer, act, and, but for a sync, aim a new one. Who finds the writer retired or running goes the slow
+   way, too.
 4. The number is used up before anything is written, and `_newest` moves after: a call that is cut off between the two
    (a signal handler that raises) leaves a record that nobody was promised, in a slot that the next one overwrites.
 5. fdatasync failed: what the kernel holds for that slot is not to be trusted again. The record goes, whole, into
@@ -27,7 +28,7 @@ from zlib import crc32
 
 from hafta.errors import StoreError
 from hafta.stores import forks, layout, trust
-from hafta.stores.protocol import Incident, Incidents, Saved
+from hafta.stores.protocol import Incident, Incidents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class FileClaim:
         self._send = self._writer.send
 
     def _alone(self, action: Callable[..., None], *args: object) -> None:
-        """Do something with nobody else in here (rule 3). One that fails leaves no writer; the next one aims it."""
+        """Do something with nobody else in here (rule 3), and with the hot writer retired."""
         with self._lock:
             if self._busy:
                 raise _busy(self._path)
@@ -179,8 +180,6 @@ class FileClaim:
                     raise self._refusal
                 self._retire()
                 action(*args)
-                if self._refusal is None:
-                    self._aim()
             finally:
                 self._busy = False
 
@@ -199,6 +198,7 @@ class FileClaim:
 
     def _take_frame(self, frame: bytes) -> None:
         self._frame = frame
+        self._aim()
 
     def _let_go(self) -> None:
         self.abandon()
@@ -222,19 +222,22 @@ class FileClaim:
                 if trouble is not None:
                     where = f"the record was written again, to slot {slots[0]}"
                     self.incidents.append(Incident("retried", f"{self._path}: {trouble.strerror}; {where}"))
+                if not sync:  # who syncs each record has no use for one
+                    self._aim()
                 return
         assert trouble is not None  # there is always a spare slot
         raise trust.explained(trouble, self._path)
 
     def _targets(self, tried: set[int]) -> list[int]:
         """Return the slots that may be written to now, damaged ones first."""
-        free = [n for n in range(layout.SLOTS) if n not in {self._newest, self._pinned} and n not in tried]
-        return sorted(free, key=lambda n: n not in self._bad)
+        free = [n for n in range(layout.SLOTS) if n not in (self._newest, self._pinned) and n not in tried]
+        if self._bad:
+            free.sort(key=lambda n: n not in self._bad)
+        return free
 
     def _put_into(self, slot: int, body: bytes, sync: bool) -> None:
-        self._number += 1
-        number = self._number
-        text = layout.record(self._geometry, self._synced, Saved(number, self._frame, body))
+        self._number = number = self._number + 1
+        text = layout.record(self._geometry, self._synced, number, self._frame, body)
         if os.pwrite(self._fd, text, self._geometry.offset(slot)) != len(text):
             raise OSError(errno.EIO, "short write")
         if sync:

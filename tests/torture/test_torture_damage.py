@@ -57,7 +57,7 @@ def test_a_flip_in_the_newest_record_falls_back_and_says_so(written):
     _, data = written
     image = layout.read(data, PATH)
     start = image.geometry.offset(image.newest)
-    size = len(layout.record(image.geometry, image.synced, image.saved))
+    size = len(layout.record(image.geometry, image.synced, *image.saved.values()))
     for at in range(start, start + size, 7):
         changed = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
         found = layout.read(changed, PATH)

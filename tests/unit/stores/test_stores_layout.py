@@ -17,7 +17,7 @@ def file_of(*slots, geometry=GEOMETRY):
 
 
 def record(number, synced=1, geometry=GEOMETRY):
-    return layout.record(geometry, synced, Saved(number, b"frame", b"body %d" % number))
+    return layout.record(geometry, synced, number, b"frame", b"body %d" % number)
 
 
 def refused(kind, data):
@@ -39,7 +39,7 @@ def test_the_newest_record_counts_and_the_synced_one_is_pinned():
 
 
 def test_the_overhead_is_what_a_record_needs_beyond_its_contents():
-    assert len(layout.record(GEOMETRY, 0, Saved(1, b"ab", b"cde"))) == layout.OVERHEAD + 5
+    assert len(layout.record(GEOMETRY, 0, 1, b"ab", b"cde")) == layout.OVERHEAD + 5
     assert GEOMETRY.capacity() == 4096 - layout.OVERHEAD
 
 
