@@ -7,6 +7,8 @@ from hafta.errors import HaftaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hafta.drivers.conductor import Conductor
     from hafta.engine.node import Node
 
@@ -42,6 +44,7 @@ def _run_normal(conductor: Conductor) -> None:
         _run_judged(conductor)
         return
     machine, run, now = conductor.machine, conductor.run, conductor.runtime.now
+    in_place = run if conductor.unobserved else None
     while machine.node.plain:
         try:
             answer = machine.walk(run)
@@ -49,10 +52,13 @@ def _run_normal(conductor: Conductor) -> None:
             conductor.failed(error)
             return
         except Exception as error:
-            machine.retreat(error, now())
-            if machine.phase is _ROLLBACK:
-                _roll_back(conductor)
+            try:
+                answer = machine.retreat(error, now(), in_place)
+            except Exception as another:
+                conductor.failed(another)
+                return
             if machine.phase is not _NORMAL:
+                _retreated(conductor, answer)
                 return
             if error.__context__ is None and error.__cause__ is None:
                 error.__traceback__ = None  # as release() does
@@ -62,6 +68,16 @@ def _run_normal(conductor: Conductor) -> None:
         else:
             conductor.ended(answer)
             return
+
+
+def _retreated(conductor: Conductor, answer: Any) -> None:
+    """Go on where a failure is not done with in place: the rollback function is to run yet, or has answered this."""
+    if conductor.machine.phase is _UNWIND:
+        return
+    if conductor.unobserved:
+        conductor.ended(answer)
+    else:
+        _roll_back(conductor)
 
 
 def _run_judged(conductor: Conductor) -> None:
@@ -91,14 +107,8 @@ def _ask(conductor: Conductor) -> None:
 
 
 def _roll_back(conductor: Conductor) -> None:
-    machine = conductor.machine
     try:
-        if conductor.unobserved and machine.phase is _ROLLBACK and machine.node.plain:
-            answer = machine.undo(conductor.run)
-            if machine.phase is _NORMAL:
-                return
-        else:
-            answer = conductor.rolling_back()(conductor.run, machine.checkpoint)
+        answer = conductor.rolling_back()(conductor.run, conductor.machine.checkpoint)
     except Exception as error:
         conductor.failed(error)
     else:

@@ -175,35 +175,35 @@ class Machine(Failures):
             self.mark = FRESH
             node = to
 
-    def undo(self, run: object) -> Any:
-        """Run the rollback function of a plain node, and go on with that node if it names it: the fast path of a retry.
+    def retreat(self, reason: object, at: float, run: object = None) -> Any:
+        """Do what fail(reason, at) and decide_by_default() do, for a node without a policy function: the fast path.
 
-        If the phase is not NORMAL then, what it answered is the driver's to end, and what escapes it to fail with.
+        Where that leads to ROLLBACK and a run is given, it runs the rollback function of this plain node, too, and goes
+        on with the node if that names it. If the phase is neither NORMAL then nor UNWIND, the driver ends its answer.
         """
-        node = self.node
-        function = node.rollback_function
-        to = node if function is None else function(run, self.mark[0])
-        if to is node and self.phase is _ROLLBACK:
-            self.mark = FRESH
-            self.phase = _NORMAL
-        return to
-
-    def retreat(self, reason: object, at: float) -> None:
-        """Do what fail(reason, at) and decide_by_default() do, for a node without a policy function: the fast path."""
         attempt = self.attempt + 1
         if attempt >= LIMIT or self.phase is not _NORMAL:
             if self.phase is _UNWIND:  # half of it must not be done
                 raise self._out_of_turn(f"a verdict on failure {reason!r}")
             self.fail(reason, at)
             self.decide_by_default()
-            return
+            return None
         self.attempt = attempt
         self.failed = failed = self.failed + 1
-        self.failing = entry = (failed, self.node, _NORMAL_FAIL, attempt, self.mark[0], reason, at)
+        node, checkpoint = self.node, self.mark[0]
+        self.failing = entry = (failed, node, _NORMAL_FAIL, attempt, checkpoint, reason, at)
         self._failures.append(entry)
         self.kind = _NORMAL_FAIL
         self.reason = reason
         self.phase = _ROLLBACK
+        if run is None:
+            return None
+        function = node.rollback_function
+        to = node if function is None else function(run, checkpoint)
+        if to is node and self.phase is _ROLLBACK:
+            self.mark = FRESH
+            self.phase = _NORMAL
+        return to
 
     def succeed(self, to: object) -> None:
         """End the running function with success, naming the next node or EXIT."""

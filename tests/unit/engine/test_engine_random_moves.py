@@ -25,8 +25,8 @@ moves = st.one_of(
     st.tuples(st.just("decide_by_default")),
     st.tuples(st.just("go_on")),
     st.tuples(st.just("walk"), st.sampled_from(NODES)),
-    st.tuples(st.just("undo"), st.sampled_from(NODES)),
-    st.tuples(st.just("retreat"), st.integers(0, 9), st.just(1.0)),
+    st.tuples(st.just("retreat"), st.integers(0, 9)),
+    st.tuples(st.just("retreat"), st.integers(0, 9), st.sampled_from(NODES)),
     st.tuples(st.just("set"), st.integers(0, 9)),
 )
 
@@ -53,16 +53,17 @@ def walk(machine, to):
     assert machine.walk(iter([to, None])) is None
 
 
-def undo(machine, to):
-    """Roll back where the driver would, and end it as the driver does."""
-    if machine.phase is not Phase.ROLLBACK:
+def retreat(machine, reason, to=None):
+    """Fail, and with `to` roll back in place, where the driver would, which ends what is not done with then."""
+    if to is not None and machine.phase is not Phase.NORMAL:
         raise hafta.IllegalMove("not now")
-    if machine.undo(iter([to])) is not machine.node or machine.phase is not Phase.NORMAL:
-        machine.succeed(to)
+    answer = machine.retreat(reason, 1.0, None if to is None else iter([to]))
+    if to is not None and machine.phase is Phase.ROLLBACK:
+        machine.succeed(answer)
         machine.decide_by_default()
 
 
-FAST = {"walk": walk, "undo": undo}
+FAST = {"walk": walk, "retreat": retreat}
 
 
 def begin():
@@ -82,7 +83,7 @@ def test_the_invariant_holds_after_any_moves_legal_or_not(script):
         assert machine.phase is Phase.DONE or machine.node not in machine.stack
         assert len(machine.stack) <= len(NODES)
         if phase is Phase.NORMAL and legal and move[0] in {"fail", "retreat"}:
-            undone = False
+            undone = len(move) == 3  # in place
         if machine.phase in {Phase.ROLLBACK, Phase.UNWIND} and machine.node is node:
             undone = True
         if machine.phase is Phase.NORMAL and phase is not Phase.NORMAL:
@@ -95,16 +96,28 @@ def test_the_invariant_holds_after_any_moves_legal_or_not(script):
 def test_the_fast_path_does_what_the_single_moves_do(script):
     fast, slow = begin(), begin()
     for move in script:
-        singles = {"walk": "succeed", "undo": "succeed", "retreat": "fail"}.get(move[0])
-        if fast.phase is Phase.UNWIND and singles:
+        if fast.phase is Phase.UNWIND and move[0] in FAST:
             continue
         legal = make(fast, move)
-        if singles is None:
+        if move[0] not in FAST:
             assert make(slow, move) == legal
         elif legal:
-            assert make(slow, (singles, *move[1:]))
-            assert make(slow, ("decide_by_default",))
+            step_by_step(slow, *move)
         assert seen(fast) == seen(slow)
+
+
+def step_by_step(machine, name, *args):
+    """Do with single moves what a fast path does."""
+    if name == "walk":
+        machine.succeed(*args)
+        machine.decide_by_default()
+        return
+    reason, *to = args
+    machine.fail(reason, 1.0)
+    machine.decide_by_default()
+    if to and machine.phase is Phase.ROLLBACK:
+        machine.succeed(*to)
+        machine.decide_by_default()
 
 
 def seen(machine):
