@@ -655,7 +655,7 @@ def test_sendsigkill_no_leaves_the_last_word_to_the_service(place):
         print("up", flush=True)
         while not told:
             time.sleep(0.01)
-        time.sleep(0.3)
+        time.sleep(2)  # long enough for an overlord that stalls to see that its time is up
         """,
     )
     place.service("a", slow, "SendSIGKILL=no", "TimeoutStopSec=50ms")
