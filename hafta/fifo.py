@@ -13,7 +13,8 @@ How a FIFO behaves on Linux (pipe(7), fifo(7); tests hold each):
 4. Opening for writing without a reader fails with ENXIO when O_NONBLOCK is set; opening for reading always succeeds.
 5. poll() on a reader that has had no writer since it was opened reports nothing, though read() returns b"": so waiting
    for a writer is waiting until the descriptor is readable, and costs nothing. POLLHUP comes when the last writer has
-   gone, and stays until the next one opens: a reader that is to wait for that one as in the beginning opens anew.
+   gone, and stays until the next one opens: a reader that is to wait for that one as in the beginning opens anew. One
+   that was opened after the last writer had gone finds what that one has left, and then no POLLHUP: only read() tells.
 6. A writer without readers gets POLLERR, and EPIPE when it writes. A write of at most PIPE_BUF bytes is done whole or,
    with EAGAIN, not at all.
 7. flock() works on the descriptor of an open pipe and dies with its holder: a writer takes it, so that two of them
@@ -103,7 +104,7 @@ def open_reader(path: str) -> int:
 
 
 def read(fd: int, size: int) -> bytes | None:
-    """Return at most `size` bytes; b"" when the last writer has gone; None when there is nothing yet, or no writer yet.
+    """Return at most `size` bytes; b"" when there is no writer, any more or yet; None when it has written nothing yet.
 
     After None, wait until the descriptor is readable. Raises OSError.
     """
@@ -112,11 +113,8 @@ def read(fd: int, size: int) -> bytes | None:
             data = os.read(fd, size)
         except BlockingIOError:
             return None
-        if data:
+        if data or not _events(fd) & select.POLLIN:  # if set, a writer came, wrote and perhaps left since the read
             return data
-        events = _events(fd)
-        if not events & select.POLLIN:  # if set, a writer came, wrote and perhaps left since the read
-            return b"" if events else None
 
 
 def _pipe(walk: Walk, parent: int) -> int:

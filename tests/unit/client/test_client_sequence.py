@@ -302,6 +302,25 @@ def test_a_pipe_that_another_takes_the_place_of_is_not_waited_on_for_ever(pipe: 
     assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
 
+def test_what_a_dead_server_has_left_is_read_and_its_pipe_is_not_waited_on_for_ever(pipe: Path):
+    """Another reader has kept it: the kernel tells no end to a reader that came after the writer had gone."""
+    another, last = (os.open(pipe, flags | os.O_NONBLOCK) for flags in (os.O_RDONLY, os.O_WRONLY))
+    os.write(last, GOOD * 3)
+    os.close(last)
+
+    class Replacing(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            if self.acts == [None, GOOD * 25]:
+                self.pipe.unlink()
+                os.mkfifo(self.pipe, 0o600)
+            return super().wait(fd, timeout, write=write)
+
+    world = Replacing(pipe, [None, None, None, GOOD * 25])
+    assert call(world)
+    assert world.said == [*reads(3), OPEN_FAILED, f"Waiting for a server on {pipe}", *reads(25)]
+    os.close(another)
+
+
 def test_a_pipe_that_is_removed_while_it_is_waited_on_is_missed(pipe: Path):
     class Removing(World):
         def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:

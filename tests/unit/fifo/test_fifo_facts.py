@@ -79,9 +79,23 @@ def test_fact_7_a_lock_on_the_pipe_dies_with_its_holder(pipe: str):
     os.close(reader)
 
 
-def test_reading_tells_no_writer_yet_from_end_of_file(pipe: str):
+def test_fact_5_who_finds_what_a_writer_has_left_is_told_by_reading_alone_that_it_has_gone(pipe: str):
+    other = fifo.open_reader(pipe)
+    writer = fifo.open_writer(pipe)
+    os.write(writer, b"left")
+    os.close(writer)
+    late = fifo.open_reader(pipe)
+    assert events(late, select.POLLIN) == select.POLLIN
+    assert fifo.read(late, 26) == b"left"
+    assert events(late, select.POLLIN) == 0
+    assert fifo.read(late, 26) == b""
+    os.close(late)
+    os.close(other)
+
+
+def test_reading_tells_a_writer_that_writes_nothing_from_none(pipe: str):
     reader = fifo.open_reader(pipe)
-    assert fifo.read(reader, 26) is None, "nobody wrote yet"
+    assert fifo.read(reader, 26) == b"", "there is none yet"
     writer = fifo.open_writer(pipe)
     assert fifo.read(reader, 26) is None, "a writer is there and has written nothing"
     os.write(writer, b"A" * 30)
