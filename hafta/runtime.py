@@ -122,7 +122,12 @@ class Runtime:
 
     def report(self, event: Event) -> None:
         """Tell the journal of an event. Never blocks, never raises."""
-        default_reporter().report(event)
+        try:
+            reporter = default_reporter()
+        except OSError:  # it cannot be loaded: no descriptor is left
+            last_words(event.message())
+            return
+        reporter.report(event)
 
     def flush(self) -> None:
         """Send what the journal still owes: the process is about to end."""
@@ -178,6 +183,17 @@ def use_reporter(reporter: Reporter) -> Reporter:
     _close_reporter()
     _reporter = reporter
     return reporter
+
+
+def last_words(text: str) -> None:
+    """Write a line to stderr if that does not block: where the reporter cannot tell it."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    try:
+        if any(events & select.POLLOUT for _, events in poll.poll(0)):
+            os.write(2, f"{text}\n".encode(errors="backslashreplace")[: select.PIPE_BUF])
+    except OSError:
+        return
 
 
 def _close_reporter() -> None:

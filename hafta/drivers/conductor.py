@@ -14,6 +14,7 @@ from hafta.drivers.run import ENDED, Run
 from hafta.engine.machine import Machine, Phase
 from hafta.engine.words import Kind, describe
 from hafta.errors import IllegalMove
+from hafta.journal.events import SequenceFailed as Failed
 from hafta.result import Result, SequenceFailed
 
 TYPE_CHECKING = False
@@ -230,8 +231,6 @@ class Conductor:
             return Result(self._sequence, ok=True, history=history, failures=self.machine.failed, duration=took)
         failure = machine.failure
         assert failure is not None  # a sequence fails after a failure
-        from hafta.journal.events import SequenceFailed as Failed
-
         self.runtime.report(Failed(self._sequence, failure.node, describe(failure.reason), failure.attempt))
         return Result(
             self._sequence, ok=False, node=failure.node, reason=failure.reason, attempt=failure.attempt,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import select
-
 from hafta import exits
 from hafta.engine.words import describe
 from hafta.journal.events import Panicked
+from hafta.runtime import current, last_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,24 +22,11 @@ def panic(
     Nothing is unwound, no `finally` runs, no buffer is flushed: whatever made the state impossible may be in those.
     """
     if runtime is None:
-        from hafta.runtime import current
-
         runtime = current()
     try:
         runtime.report(Panicked(sequence, node, describe(message)))
         runtime.flush()
     except Exception as error:  # reporting itself is broken: whoever is on call must learn of it all the same
-        _last_words(f"panic: {describe(message)} (not in the journal: {describe(error)})\n")
+        last_words(f"panic: {describe(message)} (not in the journal: {describe(error)})")
     finally:
         runtime.end_process(exits.PANIC)
-
-
-def _last_words(text: str) -> None:
-    """Write to stderr if that does not block."""
-    poll = select.poll()
-    poll.register(2, select.POLLOUT)
-    try:
-        if any(events & select.POLLOUT for _, events in poll.poll(0)):
-            os.write(2, text.encode(errors="backslashreplace")[: select.PIPE_BUF])
-    except OSError:
-        return

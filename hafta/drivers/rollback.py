@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hafta.engine.machine import Phase
 from hafta.engine.words import Kind, describe
+from hafta.journal.events import RollbackFailed, RolledBack  # now: a failure may be that no file can be opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from hafta.engine.machine import Machine
-    from hafta.journal.events import RollbackFailed, RolledBack
 
 
 class Rollback:
@@ -35,8 +35,6 @@ class Rollback:
 
     def event(self, sequence: str, to_node: str) -> RolledBack | RollbackFailed:
         """Return the entry, now that it is known where control goes."""
-        from hafta.journal.events import RollbackFailed, RolledBack
-
         return (RollbackFailed if self._failed else RolledBack)(
             sequence,
             self._node.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafta.drivers.panic import panic
 from hafta.errors import NodeTimeout
 
 TYPE_CHECKING = False
@@ -146,8 +147,6 @@ class Run:
 
     def panic(self, message: object) -> NoReturn:
         """Log at critical level and end the process at once, with exit status 70 (hafta.exits.PANIC)."""
-        from hafta.drivers.panic import panic
-
         panic(message, runtime=self.runtime, sequence=self.sequence.name, node=self._machine.node.name)
 
     def _within(self, seconds: float | None) -> Any:

@@ -44,6 +44,13 @@ class JournaldSink(Sink):
             return False
         return True
 
+    def open(self) -> None:
+        """Open the socket, if it can be."""
+        try:
+            self._opened()
+        except OSError:
+            return
+
     def close(self) -> None:
         """Close the socket."""
         if self._socket is not None:
@@ -51,7 +58,7 @@ class JournaldSink(Sink):
             self._socket = None
 
     def _send(self, data: bytes) -> None:
-        sender = self._socket or self._open()
+        sender = self._opened()
         try:
             sender.sendto(data, self._path)
         except OSError as error:
@@ -59,11 +66,12 @@ class JournaldSink(Sink):
                 raise
             _send_as_file(sender, data, self._path)
 
-    def _open(self) -> socket.socket:
-        import socket
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            import socket
 
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
         return self._socket
 
     def _forget(self) -> None:

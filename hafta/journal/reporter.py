@@ -60,6 +60,12 @@ class Reporter:
         """When tick() has something to do, by the reporter's clock; infinity if nothing is owed."""
         return min(self._storm.due, self._retry)
 
+    def open(self) -> None:
+        """Have at hand what reporting needs: when no descriptor is left, nothing can be loaded or opened."""
+        import hafta.journal.events  # noqa: F401 - late, for a quick start
+
+        self._sink.open()
+
     def report(self, event: Event) -> None:
         """Send or count an event."""
         if os.getpid() != self._pid:

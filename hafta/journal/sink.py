@@ -19,5 +19,8 @@ class Sink:
         """Send the entry with this running number, which stands for `repeated` events; False: it was not taken."""
         raise NotImplementedError
 
+    def open(self) -> None:
+        """Open what sending needs, if it can be, so that it is there when no descriptor is left."""
+
     def close(self) -> None:
         """Let go of descriptors. Sending after that opens them again."""

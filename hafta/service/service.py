@@ -84,6 +84,7 @@ class Service(Runtime):
         if status:
             self._status = status
         self.notifier.ready(self.describe())
+        self.reporter.open()
 
     def report(self, event: Event) -> None:
         """Tell the journal of an event. Never blocks, never raises."""

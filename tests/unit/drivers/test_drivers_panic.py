@@ -80,6 +80,17 @@ WAYS = {
             run.call(inner)
         sequence.call()
     """,
+    "no descriptor left": """
+        import os, resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        @sequence.node
+        def work(run):
+            try:
+                while True: os.open("/dev/null", os.O_RDONLY)
+            except OSError:
+                run.panic("invalid checkpoint 7")
+        sequence.call()
+    """,
 }
 ANYWHERE = """
         def worker():

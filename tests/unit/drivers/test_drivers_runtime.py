@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -108,6 +110,27 @@ def test_a_plain_runtime_speaks_on_stdout_and_has_nobody_to_notify(capsys):
     runtime.status("reading")
     runtime.ready("up")
     assert capsys.readouterr().out == "1 successful read(s)\n"
+
+
+LAST = """
+import os, resource, hafta
+sequence = hafta.Sequence("greedy")
+
+@sequence.node
+def work(run):
+    while True: os.open("/dev/null", os.O_RDONLY)
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+print(sequence.call())
+"""
+
+
+def test_a_node_that_takes_the_last_descriptor_fails_as_any_other_and_each_rollback_is_told():
+    child = subprocess.run([sys.executable, "-c", LAST], capture_output=True, text=True, timeout=60, check=False)
+    too_many = "[Errno 24] Too many open files: '/dev/null'"
+    assert (child.returncode, child.stdout) == (0, f"greedy failed at node work, attempt 5: {too_many}\n")
+    assert child.stderr.count("Sequence greedy rolled back node work") == 5
+    assert child.stderr.count(too_many) == 6
 
 
 def test_outside_of_a_sequence_the_current_runtime_is_a_plain_one_of_its_own():

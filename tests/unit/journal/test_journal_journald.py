@@ -85,7 +85,7 @@ def test_a_stuck_journald_costs_a_reporter_no_time_and_is_told_of(journal, recei
 
 
 def test_an_entry_above_the_datagram_limit_goes_as_a_sealed_file(journal, receiver):
-    sender = journal._open()
+    sender = journal._opened()
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel's least, some 4.6 kB
     before = len(os.listdir("/proc/self/fd"))
     assert journal.send(Happened("x" * 9000), 1, 1)
@@ -113,7 +113,7 @@ def test_when_there_is_no_memory_file_the_entry_is_not_taken(journal, monkeypatc
     def refuse(*_):
         raise OSError(24, "too many open files")
 
-    journal._open().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    journal._opened().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     monkeypatch.setattr(os, "memfd_create", refuse)
     assert not journal.send(Happened("x" * 9000), 1, 1)
 

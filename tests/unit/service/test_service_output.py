@@ -13,6 +13,12 @@ FAILS = body("raise hafta.ServiceError('the pipe is gone', 'make it', status=20)
 RETRIES = sequence("run.data.append(1)\nraise OSError(f'not yet {len(run.data)} ' * 30)", ", []").replace(
     "@feed.node\n", "@feed.node(policy=hafta.policies.Attempts(300))\n"
 )
+TAKES_ALL = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+while True: os.open("/dev/null", os.O_RDONLY)
+"""
+TOO_MANY = "[Errno 24] Too many open files: '/dev/null'"
 CLOSED = ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
 
 
@@ -197,6 +203,25 @@ def test_under_systemd_lines_become_entries_and_errors_one_entry():
     assert said["SYSLOG_IDENTIFIER"] == "probe"
     assert failed["MESSAGE"] == "Service probe failed with exit status 20: gone; make it"
     assert (failed["HAFTA_HINT"], failed["HAFTA_STATUS"]) == ("make it", "20")
+
+
+def test_an_error_is_told_also_where_no_descriptor_is_left():
+    program = body(f"service.ready()\n{TAKES_ALL}")
+    with JournalChild(program) as child:
+        assert child.process.wait(PATIENCE) == 111
+        [failed] = child.entries()
+        assert child.drain()[-1] == f"STATUS=failed: OSError: {TOO_MANY}"
+    assert (failed["HAFTA_EVENT"], failed["HAFTA_REASON"]) == ("service-failed", f"OSError: {TOO_MANY}")
+    with Child(program) as child:
+        status, _, err = child.finish()
+    assert (status, err.splitlines()[0]) == (111, f"probe: error: OSError: {TOO_MANY}")
+
+
+def test_rollbacks_are_told_also_where_no_descriptor_is_left():
+    with JournalChild(sequence(TAKES_ALL), "--once") as child:
+        assert child.process.wait(PATIENCE) == 1
+        told = [(entry["HAFTA_EVENT"], entry["HAFTA_REASON"]) for entry in child.entries()]
+    assert told == [("rolled-back", TOO_MANY)] * 5 + [("sequence-failed", TOO_MANY)]
 
 
 @pytest.mark.parametrize(("text", "why"), [("pass", "its work is done"), ("os.kill(os.getpid(), 15)", "SIGTERM")])
