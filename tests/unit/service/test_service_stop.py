@@ -22,7 +22,25 @@ async def spin():
 task = asyncio.create_task(spin())
 await run.sleep(600)
 """
+LAST_BREATH = """
+class Kept:
+    def __del__(self):
+        service.ready()
+        time.sleep(600)
+Kept()
+service.sleep(600)
+"""
+CALLBACK = """
+import weakref
+class Kept: pass
+kept = Kept()
+seen = weakref.ref(kept, lambda _: (service.ready(), time.sleep(600)))
+del kept
+time.sleep(600)
+"""
 MOMENTS = {
+    "in a __del__": body(LAST_BREATH),
+    "in the callback of a weak reference": body(CALLBACK),
     "in poll": body("service.ready(); fd, _ = os.pipe(); service.wait(fd)"),
     "in sleep": body("service.ready(); service.sleep(600)"),
     "in a sleep that nobody feeds": body("service.ready(); time.sleep(600)"),
@@ -81,6 +99,14 @@ def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
             _, _, err = child.finish()
         assert status in {0, -signal.SIGTERM}
         assert err == ""
+
+
+def test_what_else_python_forgets_is_printed_as_ever():
+    with Child(body("class Kept:\n    def __del__(self): raise OSError('no')\nKept()")) as child:
+        status, _, err = child.finish()
+    assert status == 0
+    assert err.startswith("Exception ignored in: ")
+    assert err.endswith("OSError: no\n")
 
 
 def test_many_signals_are_one(tmp_path):
