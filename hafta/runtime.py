@@ -140,10 +140,12 @@ class Runtime:
         """Say that the service is up. Nobody asks here."""
 
     def say(self, text: str) -> None:
-        """Say a line to the person at the terminal. One who has gone away is no failure of the work."""
+        """Say a line to the person at the terminal. One who has gone, or cannot read it, is no failure of the work."""
         try:
             print(text, flush=True)
-        except OSError:
+        except UnicodeEncodeError:
+            self.say(text.encode("ascii", "backslashreplace").decode())
+        except (OSError, ValueError):  # ValueError: stdout is closed
             return
 
 

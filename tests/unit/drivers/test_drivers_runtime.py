@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -110,6 +111,29 @@ def test_a_plain_runtime_speaks_on_stdout_and_has_nobody_to_notify(capsys):
     runtime.status("reading")
     runtime.ready("up")
     assert capsys.readouterr().out == "1 successful read(s)\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "said"),
+    [
+        ("utf-8", "3 files: \u2713", "3 files: \u2713"),
+        ("latin-1", "3 files: \u2713", "3 files: \\u2713"),
+        ("ascii", "caf\u00e9", "caf\\xe9"),
+        ("utf-8", "copied \udcff.txt", "copied \\udcff.txt"),
+    ],
+)
+def test_what_the_terminal_cannot_show_is_no_failure_of_the_work(monkeypatch, encoding, text, said):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    Runtime().say(text)
+    assert sys.stdout.buffer.getvalue() == f"{said}\n".encode(encoding)
+
+
+@pytest.mark.parametrize("stdout", [None, io.TextIOWrapper(io.BytesIO())])
+def test_a_stdout_that_is_closed_is_no_failure_of_the_work(monkeypatch, stdout):
+    if stdout is not None:
+        stdout.close()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    Runtime().say("1 successful read(s)")
 
 
 LAST = """
