@@ -105,14 +105,20 @@ def _failed(service: Service, error: Exception, *, debug: bool) -> int:
     if isinstance(error, HaftaError):
         message, hint, status = error.message, error.hint, error.status
     else:
-        message = f"{type(error).__name__}: {error}".rstrip(": ")
-        if isinstance(error, ExceptionGroup):
-            from hafta.engine.words import describe
-
-            message = describe(error)
-        hint, status = "run it with --debug to see where", exits.SYSTEM
+        message, hint, status = _in_words(error), "run it with --debug to see where", exits.SYSTEM
     service.fail(message, hint, status, told=getattr(error, "told", False))
     return status
+
+
+def _in_words(error: Exception) -> str:
+    try:
+        if not isinstance(error, ExceptionGroup):
+            return f"{type(error).__name__}: {error}".rstrip(": ")
+    except Exception:  # its own __str__ fails
+        return f"{type(error).__name__}, which cannot be told in words"
+    from hafta.engine.words import describe
+
+    return describe(error)
 
 
 def _with_debug(program: Program) -> Program:

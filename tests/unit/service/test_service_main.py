@@ -22,6 +22,11 @@ ENDS = [
         exits.SYSTEM,
         "ExceptionGroup: x (2 sub-exceptions): KeyError: 'k'; [Errno 28] No space\nrun it with --debug to see where",
     ),
+    (
+        "class Dumb(Exception):\n    def __str__(self): raise ValueError('no words')\nraise Dumb",
+        exits.SYSTEM,
+        "Dumb, which cannot be told in words\nrun it with --debug to see where",
+    ),
     ("assert not values.size", exits.SYSTEM, "AssertionError\nrun it with --debug to see where"),
     ("sys.exit(3)", 3, ""),
 ]
