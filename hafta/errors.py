@@ -21,7 +21,7 @@ class HaftaError(Exception):
 
     def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # it may be another exception
         self.hint = hint
         if status is not None:
             self.status = status

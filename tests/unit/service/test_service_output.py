@@ -205,6 +205,13 @@ def test_under_systemd_lines_become_entries_and_errors_one_entry():
     assert (failed["HAFTA_HINT"], failed["HAFTA_STATUS"]) == ("make it", "20")
 
 
+def test_an_error_that_was_made_of_another_is_an_entry_too():
+    with JournalChild(body("raise hafta.ServiceError(OSError(2, 'no pipe'), status=20)")) as child:
+        assert child.process.wait(PATIENCE) == 20
+        [failed] = child.entries()
+    assert failed["MESSAGE"] == "Service probe failed with exit status 20: [Errno 2] no pipe"
+
+
 def test_an_error_is_told_also_where_no_descriptor_is_left():
     program = body(f"service.ready()\n{TAKES_ALL}")
     with JournalChild(program) as child:
