@@ -9,7 +9,8 @@ Rules:
 4. A key that was counted in this window stays so in the next (a storm that goes on is one entry a window); a key that
    was not is forgotten.
 5. At most KEYS keys are followed. An event with a new key that finds no room is followed by its kind alone, by the same
-   rules: a storm of ever different reasons is bounded, and the first panic still goes out at once.
+   rules: a storm of ever different reasons is bounded, and the first panic still goes out at once. Events of priority
+   debug, the lines that a program says, have half of the keys at most: they never hide which node was rolled back.
 6. A critical event that goes out sends everything counted before it: after it the process ends.
 
 Invariant: *after `flush()`, the sum over all entries of what each stands for is the number of events offered.*
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 WINDOW = 10.0  # seconds
 BURST = 10
 KEYS = 64
-CRITICAL = 2  # syslog's priority
+CRITICAL, DEBUG = 2, 7  # syslog's priorities
 NEVER = float("inf")
 
 
@@ -91,7 +92,7 @@ class Storm:
         return owed
 
     def _follow(self, key: Any, event: Event, now: float) -> _Kept:
-        if len(self._kept) >= KEYS:
+        if len(self._kept) >= (KEYS if event.PRIORITY < DEBUG else KEYS // 2):
             key = event.NAME
         if self.due == NEVER:
             self.due = now + WINDOW

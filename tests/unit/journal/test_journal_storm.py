@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_support import KINDS, Fatal, Happened
 
+from hafta.journal.events import Said
 from hafta.journal.storm import BURST, CRITICAL, KEYS, NEVER, WINDOW, Storm
 
 JOURNALD_BURST, JOURNALD_INTERVAL = 10_000, 30.0  # RateLimitBurst= and RateLimitIntervalSec= of journald.conf(5)
@@ -61,6 +62,16 @@ def test_ever_different_events_are_summed_up_by_their_kind(storm):
     sent = [len(storm.offer(Happened(str(turn)), 0.0)) for turn in range(1000)]
     assert sent == [1] * (KEYS + BURST) + [0] * (1000 - KEYS - BURST)
     assert storm.end_window(WINDOW) == [(Happened("999"), 1000 - KEYS - BURST)]
+
+
+def test_what_a_program_says_never_hides_which_node_was_rolled_back(storm):
+    for turn in range(1000):
+        storm.offer(Said(f"{turn} lines read"), 0.0)
+    for node in "abcde":
+        assert len(offer(storm, 2 * BURST, Happened(node))) == BURST
+    assert [(event.text, count) for event, count in storm.end_window(WINDOW) if isinstance(event, Happened)] == [
+        (node, BURST) for node in "abcde"
+    ]
 
 
 def test_a_panic_in_the_worst_storm_goes_out_at_once_after_what_was_counted(storm):
