@@ -103,6 +103,15 @@ def open_reader(path: str) -> int:
         return _reopen(_pipe(walk, walk.directory()), os.O_RDONLY)
 
 
+def is_replaced(fd: int, path: str) -> bool:
+    """Tell whether the path leads to another pipe than this open one. Nothing is opened: its writer sees no reader."""
+    try:
+        with Walk(path, "read") as walk:
+            return not os.path.samestat(os.fstat(fd), os.fstat(_pipe(walk, walk.directory())))
+    except ServiceError:  # to none that could be read
+        return False
+
+
 def read(fd: int, size: int) -> bytes | None:
     """Return at most `size` bytes; b"" when there is no writer, any more or yet; None when it has written nothing yet.
 

@@ -24,7 +24,7 @@ PATIENCE = 1.0
 
 
 class ServerGone(Exception):
-    """The server has closed the pipe."""
+    """The server has closed the pipe, or is not that of the path any more."""
 
 
 class BadData(Exception):
@@ -99,12 +99,17 @@ class Reader:
             os.close(fd)
 
     def receive(self, run: Run) -> None:
-        """Wait until there is a record, or more. Raises ServerGone at the end of file."""
+        """Wait until there is a record, or more.
+
+        Raises ServerGone at the end of file, and when another pipe has taken the place of one that brings nothing: a
+        server that hangs may keep it open for ever.
+        """
         assert self._fd is not None
         while len(self._unread) < SIZE:
             piece = fifo.read(self._fd, len(BATCH))
             if piece is None:
-                run.wait(self._fd)
+                if not run.wait(self._fd, PATIENCE) and fifo.is_replaced(self._fd, self.path):
+                    raise ServerGone(f"another pipe has taken the place of {self.path}")
             elif piece:
                 self._unread += piece
             else:

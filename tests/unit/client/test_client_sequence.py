@@ -302,6 +302,40 @@ def test_a_pipe_that_another_takes_the_place_of_is_not_waited_on_for_ever(pipe: 
     assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
 
+def test_a_pipe_that_another_takes_the_place_of_while_its_server_hangs_is_left(pipe: Path):
+    """A process that cannot even be killed keeps its pipe open."""
+    hanging: list[int] = []
+
+    class Replacing(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            if self.acts == [None, GOOD * 25] and not hanging:
+                hanging.append(self.writer)
+                self.writer = None
+                self.pipe.unlink()
+                os.mkfifo(self.pipe, 0o600)
+            return super().wait(fd, timeout, write=write)
+
+    world = Replacing(pipe, [GOOD * 3, None, GOOD * 25])
+    assert call(world)
+    assert world.said == [*reads(3), OPEN_FAILED, *reads(25)]
+    assert world.events[0].reason == f"ServerGone: another pipe has taken the place of {pipe}"
+    os.close(*hanging)
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda pipe: pipe.rename(pipe.with_name("other"))])
+def test_a_pipe_whose_path_is_gone_is_read_on_as_long_as_its_server_writes(pipe: Path, away: Callable[[Path], object]):
+    class Removing(World):
+        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+            if len(self.acts) == 4:
+                away(self.pipe)
+            return super().wait(fd, timeout, write=write)
+
+    world = Removing(pipe, [GOOD * 3, None, None, GOOD[:9], GOOD[9:] + GOOD * 21])
+    assert call(world)
+    assert world.said == reads(3, 25)
+    assert world.events == []
+
+
 def test_what_a_dead_server_has_left_is_read_and_its_pipe_is_not_waited_on_for_ever(pipe: Path):
     """Another reader has kept it: the kernel tells no end to a reader that came after the writer had gone."""
     another, last = (os.open(pipe, flags | os.O_NONBLOCK) for flags in (os.O_RDONLY, os.O_WRONLY))
