@@ -74,6 +74,15 @@ def test_a_wait_for_what_is_ready_returns_at_once(asynchronous, pipe):
 
 
 @both
+def test_a_wait_that_takes_no_time_tells_whether_it_is_ready(asynchronous, pipe):
+    reader, writer = pipe
+    assert wait(Runtime(), asynchronous, reader, 0) is False
+    assert wait(Runtime(), asynchronous, writer, 0, write=True) is True
+    os.write(writer, b"x")
+    assert wait(Runtime(), asynchronous, reader, 0) is True
+
+
+@both
 def test_a_wait_without_a_timeout_outlasts_its_slices(asynchronous, pipe):
     reader, writer = pipe
     runtime = Fed()
