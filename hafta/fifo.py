@@ -6,7 +6,7 @@ trusted owner. The way to it is walked by the rules of hafta/walk.py. Then:
 1. The pipe must be ours, root's, or that of its directory's owner where nobody else may write to that directory.
 2. It is opened through /proc/self/fd of the descriptor that was checked: the same inode, with no moment in between.
 3. A pipe is made under umask 0, so its mode is exact from its first moment. One that exists is taken over: if it is
-   ours it gets the mode that is asked for, else it keeps its own.
+   ours, and nobody writes to it, it gets the mode that is asked for, else it keeps its own.
 
 How a FIFO behaves on Linux (pipe(7), fifo(7); tests hold each):
 
@@ -68,13 +68,16 @@ def make_directory(path: str) -> None:
 
 
 def make(path: str, mode: int) -> bool:
-    """Make the pipe, or take over the one that is there; True if it was made. Raises ServiceError for each cause."""
+    """Make the pipe, or take over the one that is there; True if it was made. Raises ServiceError for each cause.
+
+    One that another writer has keeps its mode: whoever asks for another one is going to be told IN_USE.
+    """
     with Walk(path, "make") as walk:
         parent = walk.directory()
         made = _make_new(walk.name, mode, parent)
         fd = _pipe(walk, parent)
         info = os.fstat(fd)
-        if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) != mode:
+        if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) != mode and not _holder(info):
             os.chmod(f"/proc/self/fd/{fd}", mode)
         return made
 

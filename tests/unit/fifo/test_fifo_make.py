@@ -36,6 +36,19 @@ def test_a_pipe_of_ours_is_taken_over_and_gets_the_mode_that_was_asked_for(home:
     assert (inode, 0o640) == (pipe.lstat().st_ino, mode_of(pipe))
 
 
+def test_a_pipe_that_a_server_writes_to_keeps_its_mode_and_that_server_its_clients(home: Path):
+    """The second copy ends, and must not leave a pipe behind that the first one's clients may not open."""
+    pipe = str(home / "pipe")
+    fifo.make(pipe, 0o640)
+    reader, writer = fifo.open_reader(pipe), fifo.open_writer(pipe)
+    assert not fifo.make(pipe, 0o600)
+    assert mode_of(home / "pipe") == 0o640
+    os.close(writer)
+    assert not fifo.make(pipe, 0o600)
+    assert mode_of(home / "pipe") == 0o600
+    os.close(reader)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a pipe away")
 def test_a_pipe_of_the_owner_of_the_directory_is_taken_over_and_keeps_its_mode(home: Path, give_away: Callable):
     pipe = home / "pipe"
