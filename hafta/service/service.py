@@ -113,8 +113,10 @@ class Service(Runtime):
 
     def print_trace(self, error: Exception) -> None:
         """Show where an error came from, on stderr; what that does not take at once is lost."""
-        import traceback
-
+        try:
+            import traceback
+        except OSError:  # no descriptor is left
+            return
         for line in "".join(traceback.format_exception(error)).splitlines():
             self._stderr.write(line)
 

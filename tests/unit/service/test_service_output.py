@@ -212,9 +212,10 @@ def test_an_error_that_was_made_of_another_is_an_entry_too():
     assert failed["MESSAGE"] == "Service probe failed with exit status 20: [Errno 2] no pipe"
 
 
-def test_an_error_is_told_also_where_no_descriptor_is_left():
+@pytest.mark.parametrize("debug", ["no", "yes"])
+def test_an_error_is_told_also_where_no_descriptor_is_left(debug: str):
     program = body(f"service.ready()\n{TAKES_ALL}")
-    with JournalChild(program) as child:
+    with JournalChild(program, f"--debug={debug}") as child:
         assert child.process.wait(PATIENCE) == 111
         [failed] = child.entries()
         assert child.drain()[-1] == f"STATUS=failed: OSError: {TOO_MANY}"
