@@ -11,6 +11,7 @@ import os
 import time
 
 from hafta.errors import HaftaError, StoreError
+from hafta.journal.durable_events import StoreTrouble  # now: the trouble may be that no file can be opened
 from hafta.stores import codec
 from hafta.stores.codec import Level, Position
 from hafta.stores.protocol import Incidents
@@ -155,8 +156,6 @@ class Book:
 
 def tell_trouble(runtime: Runtime, names: tuple[str, str], path: str, what: str, action: str) -> None:
     """Report that a store could not do its part."""
-    from hafta.journal.durable_events import StoreTrouble
-
     runtime.report(StoreTrouble(*names, path, what, action))
 
 

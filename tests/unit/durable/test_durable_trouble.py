@@ -5,6 +5,8 @@ import os
 import re
 import resource
 import signal
+import subprocess
+import sys
 
 import pytest
 from durable_support import Lives, Program, at
@@ -357,6 +359,31 @@ def in_child(work):
         told = pipe.read()
     os.waitpid(pid, 0)
     return told
+
+
+def test_a_store_that_cannot_be_opened_because_no_descriptor_is_left_is_gone_on_from(tmp_path):
+    script = f"""
+import os, resource, hafta
+from hafta.stores import FileStore
+sequence, store, held = hafta.Sequence("greedy"), FileStore({str(tmp_path)!r}), []
+
+@sequence.node
+def work(run):
+    run.checkpoint(1)
+    return hafta.EXIT
+
+assert sequence.call(store=store)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True: held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    print(sequence.call(store=store, on_store_error="go on"), flush=True)
+os._exit(0)
+"""
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (child.returncode, child.stdout) == (0, "greedy succeeded\n")
+    assert child.stderr.startswith(f"Store {tmp_path} of sequence greedy: ")
+    assert child.stderr.endswith("; the sequence goes on without, from its beginning\n")
 
 
 def test_a_disk_that_is_really_full_fails_the_call_or_is_gone_on_from(tmp_path):
