@@ -61,7 +61,7 @@ def _run_normal(conductor: Conductor) -> None:
                 _retreated(conductor, answer)
                 return
             if error.__context__ is None and error.__cause__ is None:
-                error.__traceback__ = None  # as release() does
+                error.with_traceback(None)  # as release() does
                 conductor.released = machine.failed
             else:
                 conductor.release()

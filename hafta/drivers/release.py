@@ -20,7 +20,7 @@ def let_go(reason: Any, handled: BaseException | None) -> None:
     `handled` is what the caller of the sequence was handling: part of the chain, but not ours to change.
     """
     if isinstance(reason, Exception) and not isinstance(reason, ExceptionGroup):
-        reason.__traceback__ = None
+        reason.with_traceback(None)  # not by assignment, which a frozen dataclass refuses
         if reason.__context__ is None and reason.__cause__ is None:
             return  # the usual case
     seen = {id(handled)}
@@ -31,7 +31,8 @@ def let_go(reason: Any, handled: BaseException | None) -> None:
             continue
         seen.add(id(one))
         if isinstance(one, BaseException):
-            one.__traceback__ = None
-            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+            one.with_traceback(None)
+            todo += [one.__cause__, one.__context__]
+            todo += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
         elif isinstance(one, Result):
             todo += [one.reason, *(failure.reason for failure in one.history)]

@@ -2,6 +2,7 @@
 
 import socket
 import weakref
+from dataclasses import dataclass
 
 import pytest
 
@@ -46,6 +47,27 @@ def raised_in_a_group(run, held):
         raise ExceptionGroup("several", [error]) from None
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """Refuses every assignment, that of its traceback, too."""
+
+    code: int
+
+
+def raised_frozen(run, held):
+    raise Frozen(7)
+
+
+class NotAGroup(Exception):
+    """Has an attribute of the same name as a group's."""
+
+    exceptions = None
+
+
+def raised_from_with_exceptions_of_its_own(run, held):
+    raise NotAGroup from Frozen(7)
+
+
 inner = hafta.Sequence("inner")
 
 
@@ -58,7 +80,10 @@ def failed_within(run, held):
     run.call(inner, held)
 
 
-WAYS = [raised, raised_from, raised_while_handling, reported, raised_in_a_group, failed_within]
+WAYS = [
+    raised, raised_from, raised_while_handling, reported, raised_in_a_group, raised_frozen,
+    raised_from_with_exceptions_of_its_own, failed_within,
+]  # fmt: skip
 
 
 def failing_three_times(way, alive, *, undone=False):
