@@ -51,9 +51,13 @@ class Runtime:
     def sleep(self, seconds: float) -> None:
         """Sleep so many seconds, feeding the watchdog."""
         end = self.now() + seconds
-        while (left := end - self.now()) > 0:
-            time.sleep(min(left, self._cut()))
+        while True:
+            left = min(end - self.now(), self._cut())
+            if left > 0:  # even to sleep 0 s costs the 50 us by which Linux is late
+                time.sleep(left)
             self._waited()
+            if not self.now() < end:
+                return
 
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
         """Wait until the descriptor can be read (or written), feeding the watchdog; False when the time is up.
@@ -76,13 +80,15 @@ class Runtime:
                 return False
 
     async def asleep(self, seconds: float) -> None:
-        """Sleep as sleep() does, letting other tasks run."""
+        """Sleep as sleep() does, letting other tasks run, also where the sleep takes no time."""
         from asyncio import sleep
 
         end = self.now() + seconds
-        while (left := end - self.now()) > 0:
-            await sleep(min(left, self._cut()))
+        while True:
+            await sleep(max(0.0, min(end - self.now(), self._cut())))
             self._waited()
+            if not self.now() < end:
+                return
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
         """Wait as wait() does, letting other tasks run."""

@@ -58,6 +58,33 @@ def test_a_sleep_ends_in_time_and_is_fed_all_along(asynchronous):
 
 
 @both
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_a_sleep_of_no_time_is_fed_too(asynchronous, seconds):
+    runtime = Fed()
+    if asynchronous:
+        asyncio.run(runtime.asleep(seconds))
+    else:
+        runtime.sleep(seconds)
+    assert runtime.progresses == 1
+
+
+def test_a_sleep_of_no_time_lets_other_tasks_run():
+    ran = []
+
+    async def other():
+        ran.append("other")
+
+    async def main():
+        task = asyncio.create_task(other())
+        await Runtime().asleep(0)
+        ran.append("slept")
+        await task
+
+    asyncio.run(main())
+    assert ran == ["other", "slept"]
+
+
+@both
 def test_a_wait_ends_in_time_and_is_fed_all_along(asynchronous, pipe):
     runtime, began = Fed(), time.monotonic()
     assert wait(runtime, asynchronous, pipe[0], 0.05) is False

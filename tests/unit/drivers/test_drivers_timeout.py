@@ -188,6 +188,17 @@ def test_a_poll_without_waiting_never_raises_however_late(silent_pipe):
     assert one_shot(work, 10).call(runtime=FakeRuntime())
 
 
+def test_an_async_node_that_only_yields_is_cancelled_in_time():
+    async def work(run):
+        while run.runtime.now() < began + 5:
+            await run.sleep(0)
+
+    runtime = Runtime(quiet=True)
+    began = runtime.now()
+    result = one_shot(work, 0.01).call(runtime=runtime)
+    assert isinstance(result.reason, hafta.NodeTimeout)
+
+
 def test_async_waits_of_a_timed_node_end_in_time(silent_pipe):
     async def work(run):
         await run.wait(silent_pipe)
