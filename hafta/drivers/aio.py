@@ -56,7 +56,9 @@ async def _run_normal(conductor: Conductor) -> None:
     try:
         conductor.entering(node)
         async with timer:
-            answer = await _run(conductor, node.normal_function)
+            answer = _begin(conductor, node.normal_function)
+            if conductor.run.awaits:
+                answer = await answer
     except TimeoutError as error:
         conductor.failed(took_too_long(node) if timer.expired() else error)
     except Exception as error:
@@ -73,7 +75,8 @@ async def _ask(conductor: Conductor) -> None:
         machine.decide_by_default()
     else:
         event = conductor.event()
-        machine.decide(await _run(conductor, policy, event), event.at)
+        verdict = _begin(conductor, policy, event)
+        machine.decide(await verdict if conductor.run.awaits else verdict, event.at)
     conductor.decided(asked)
     if machine.delay:
         await conductor.runtime.asleep(conductor.take_delay())
@@ -81,19 +84,22 @@ async def _ask(conductor: Conductor) -> None:
 
 async def _roll_back(conductor: Conductor) -> None:
     try:
-        answer = await _run(conductor, conductor.rolling_back(), conductor.machine.checkpoint)
+        answer = _begin(conductor, conductor.rolling_back(), conductor.machine.checkpoint)
+        if conductor.run.awaits:
+            answer = await answer
     except Exception as error:
         conductor.failed(error)
     else:
         conductor.ended(answer)
 
 
-async def _run(conductor: Conductor, function: Callable[..., Any], *args: Any) -> Any:
-    """Run a function of either kind. What a plain one waits for blocks: it could not await it."""
+def _begin(conductor: Conductor, function: Callable[..., Any], *args: Any) -> Any:
+    """Run a plain function, or begin one whose answer is to be awaited: then `run.awaits`.
+
+    What a plain one waits for blocks: it could not await it. No coroutine, which a StopIteration cannot leave as such.
+    """
     run = conductor.run
     run.awaits = False
     answer = function(run, *args)
-    if not hasattr(answer, "__await__"):
-        return answer
-    run.awaits = True  # the body of an `async def` begins when it is awaited
-    return await answer
+    run.awaits = hasattr(answer, "__await__")  # the body of an `async def` begins when it is awaited
+    return answer

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 import hafta
+from hafta.policies import FailSequence
 from hafta.testing import FakeRuntime
 
 
@@ -13,6 +14,10 @@ def run_it(sequence, runtime, data=None):
     if sequence.is_async:
         return runtime.run_async(sequence.call_async(data, runtime=runtime))
     return sequence.call(data, runtime=runtime)
+
+
+def run_in_asyncio(sequence, runtime):
+    return runtime.run_async(sequence.call_async(runtime=runtime))
 
 
 def make_inner(asynchronous, fails):
@@ -130,6 +135,25 @@ def test_plain_functions_wait_in_asyncio_as_they_do_without():
     runtime = FakeRuntime()
     assert run_it(sequence, runtime)
     assert runtime.slept == [1, 2, 8, 4, 8, 2, 8]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_a_plain_function_raises_is_the_reason_in_asyncio_too(asynchronous):
+    """Even a StopIteration, which cannot leave a coroutine."""
+    sequence = hafta.Sequence("empty")
+    runtime = FakeRuntime()
+
+    @sequence.node(policy=FailSequence())
+    def work(run):
+        return next(iter(()))
+
+    @work.rollback
+    def _(run, checkpoint):
+        next(iter(()))
+
+    call = run_in_asyncio if asynchronous else hafta.Sequence.call
+    result = call(sequence, runtime=runtime)
+    assert [type(failure.reason) for failure in result.history] == [StopIteration, StopIteration]
 
 
 def test_async_functions_await_after_plain_ones():
