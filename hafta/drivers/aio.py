@@ -51,7 +51,7 @@ async def take_up(conductor: Conductor, nodes: list[Node]) -> bool:
 async def _run_normal(conductor: Conductor) -> None:
     if conductor.released != conductor.machine.failed:
         conductor.release()
-    node = conductor.machine.node
+    node, cancelled = conductor.machine.node, _cancelled()
     timer = asyncio.timeout(node.timeout)
     try:
         conductor.entering(node)
@@ -62,7 +62,7 @@ async def _run_normal(conductor: Conductor) -> None:
     except TimeoutError as error:
         conductor.failed(took_too_long(node) if timer.expired() else error)
     except Exception as error:
-        conductor.failed(error)
+        _failed(conductor, error, cancelled)
     else:
         conductor.ended(answer)
 
@@ -83,14 +83,38 @@ async def _ask(conductor: Conductor) -> None:
 
 
 async def _roll_back(conductor: Conductor) -> None:
+    cancelled = _cancelled()
     try:
         answer = _begin(conductor, conductor.rolling_back(), conductor.machine.checkpoint)
         if conductor.run.awaits:
             answer = await answer
     except Exception as error:
-        conductor.failed(error)
+        _failed(conductor, error, cancelled)
     else:
         conductor.ended(answer)
+
+
+def _failed(conductor: Conductor, error: Exception, cancelled: int) -> None:
+    """End the function with what escaped it, unless that took the place of the cancellation of the task."""
+    if _cancelled() > cancelled and _hides_cancellation(error):
+        raise asyncio.CancelledError from error
+    conductor.failed(error)
+
+
+def _cancelled() -> int:
+    """Return how often somebody has asked the task to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _hides_cancellation(error: BaseException | None) -> bool:
+    """Tell whether this was raised while a cancellation was cleaned up after, and not in answer to it.
+
+    A TimeoutError is an answer: libraries from before Python 3.11 cancel the task for it, and never take that back.
+    """
+    while error is not None and not isinstance(error, (asyncio.CancelledError, TimeoutError)):
+        error = None if error.__suppress_context__ else error.__context__
+    return isinstance(error, asyncio.CancelledError)
 
 
 def _begin(conductor: Conductor, function: Callable[..., Any], *args: Any) -> Any:

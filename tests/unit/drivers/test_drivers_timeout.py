@@ -119,6 +119,86 @@ def test_cancelling_the_task_from_outside_cancels_it_and_rolls_nothing_back(time
     assert runtime.steps == runtime.events == runtime.describers == []
 
 
+def cancelled_while(function, *, rolling_back=False):
+    """Cancel a task in this function of a node, after 1 s: whether it was cancelled, and what its node did."""
+    sequence, runtime, steps = hafta.Sequence("cancelled"), FakeRuntime(), []
+
+    @sequence.node
+    async def work(run):
+        steps.append("work")
+        if rolling_back:
+            raise OSError("broken")
+        await function()
+
+    @work.rollback
+    async def _(run, checkpoint):
+        steps.append("rollback")
+        await function()
+
+    async def main():
+        task = asyncio.create_task(sequence.call_async(runtime=runtime))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    return runtime.run_async(main()), steps
+
+
+async def fails_to_clean_up():
+    try:
+        await asyncio.sleep(30)
+    finally:
+        raise ConnectionError("cannot say goodbye")
+
+
+def test_a_cancelled_task_is_cancelled_also_where_its_clean_up_fails():
+    assert cancelled_while(fails_to_clean_up) == (True, ["work"])
+    assert cancelled_while(fails_to_clean_up, rolling_back=True) == (True, ["work", "rollback"])
+
+
+def test_what_answers_a_cancellation_on_purpose_is_a_failure():
+    async def answers():
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise ConnectionError("not now") from None
+
+    cancelled, steps = cancelled_while(answers)
+    assert not cancelled
+    assert steps[:3] == ["work", "rollback", "work"]
+
+
+def test_the_timeout_of_an_older_library_that_cancels_the_task_for_it_is_a_failure():
+    """As async_timeout and aiohttp did before Python 3.11: cancelled by themselves, and that is not taken back."""
+
+    async def work(run):
+        asyncio.current_task().cancel()
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise TimeoutError("no answer")  # noqa: B904 - what they do
+
+    result = one_shot(work, None).call(runtime=FakeRuntime())
+    assert str(result.reason) == "no answer"
+
+
+def test_the_timeout_of_an_outer_node_ends_an_inner_sequence_whose_clean_up_fails():
+    inner, attempts = hafta.Sequence("inner"), []
+
+    @inner.node
+    async def deep(run):
+        attempts.append(run.attempt)
+        await fails_to_clean_up()
+
+    async def work(run):
+        await run.call(inner)
+
+    result = one_shot(work, 1.5).call(runtime=FakeRuntime())
+    assert isinstance(result.reason, hafta.NodeTimeout)
+    assert attempts == [0]
+
+
 def test_a_function_that_swallows_the_cancellation_is_not_interrupted():
     async def work(run):
         try:
