@@ -184,7 +184,7 @@ class _Story:
         result = None
         try:
             result = self._call(runtime, store)
-        except (Exception, Died):
+        except (Exception, Died, BaseExceptionGroup):  # a group: died in a task of a TaskGroup
             if not cutter.dead:
                 raise
         if not cutter.dead:

@@ -246,6 +246,28 @@ def test_an_asynchronous_sleep_is_a_cut_point():
     assert "before it says 'done'" in points
 
 
+def test_a_process_may_die_in_a_task_of_a_group():
+    def build(_world):
+        sequence = hafta.Sequence("tasks")
+
+        async def part(run, number):
+            run.progress()
+            run.checkpoint(number)
+            await run.sleep(number)
+
+        @sequence.node(durable=True)
+        async def work(run):
+            async with asyncio.TaskGroup() as group:
+                for number in (1, 2):
+                    group.create_task(part(run, number))
+            return hafta.EXIT
+
+        return sequence
+
+    report = crash_everywhere(build)
+    assert report.cuts == report.succeeded == len(report.points)
+
+
 def test_a_wait_for_a_descriptor_is_a_cut_point():
     def build(_world):
         sequence = hafta.Sequence("waits")
