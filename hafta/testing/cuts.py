@@ -96,6 +96,12 @@ class CutRuntime(FakeRuntime):
         self._cutter.point(f"before a wait for descriptor {fd}")
         return super().wait(fd, timeout, write=write)
 
+    async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()
+        """Wait as wait() does; in run_async(), letting other tasks run."""
+        if self._has_this_loop():  # else it is a wait()
+            self._cutter.point(f"before a wait for descriptor {fd}")
+        return await super().await_fd(fd, timeout, write=write)
+
     def say(self, text: str) -> None:
         """Record a line."""
         self._cutter.point(f"before it says {text!r}")

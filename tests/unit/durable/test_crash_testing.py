@@ -268,22 +268,32 @@ def test_a_process_may_die_in_a_task_of_a_group():
     assert report.cuts == report.succeeded == len(report.points)
 
 
-def test_a_wait_for_a_descriptor_is_a_cut_point():
-    def build(_world):
-        sequence = hafta.Sequence("waits")
+def call_in_a_loop_of_ones_own(sequence, data, **options):
+    return asyncio.run(sequence.call_async(data, **options))
 
-        @sequence.node
-        def work(run):
-            reading, writing = os.pipe()
-            os.write(writing, b"x")
-            assert run.wait(reading, 1)
-            os.close(reading)
-            os.close(writing)
-            return hafta.EXIT
 
-        return sequence
+@pytest.mark.parametrize(
+    ("asynchronous", "call"),
+    [(False, hafta.Sequence.call), (True, hafta.Sequence.call), (True, call_in_a_loop_of_ones_own)],
+)
+def test_a_wait_for_a_descriptor_is_a_cut_point(asynchronous, call):
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    sequence = hafta.Sequence("waits")
 
-    assert any(point.startswith("before a wait for descriptor") for point in crash_everywhere(build).points)
+    def plain(run):
+        assert run.wait(reading, 1)
+        return hafta.EXIT
+
+    async def awaiting(run):
+        assert await run.wait(reading, 1)
+        return hafta.EXIT
+
+    sequence.node(awaiting if asynchronous else plain)
+    points = crash_everywhere(sequence, call=call).points
+    os.close(reading)
+    os.close(writing)
+    assert points.count(f"before a wait for descriptor {reading}") == 1
 
 
 def test_what_a_killed_process_does_afterwards_does_not_reach_the_store():
