@@ -29,6 +29,14 @@ class HaftaError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let other processes and copies have it as it is, whatever its class is made of."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[HaftaError], args: tuple[object, ...]) -> HaftaError:
+    return kind.__new__(kind, *args)
+
 
 class IllegalMove(HaftaError):
     """The program broke a rule of the engine: ended a node twice, named an unknown node, gave a wrong verdict.

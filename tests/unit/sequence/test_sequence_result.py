@@ -1,13 +1,18 @@
 """What a call gives back: true or false, where and why, and a sentence."""
 
+import copy
 import errno
+import pickle
 
 import pytest
 
 import hafta
 from hafta import exits
+from hafta.drivers.resume import Interrupted
 from hafta.engine.failures import KEPT
 from hafta.engine.words import Failure, describe
+from hafta.result import SequenceFailed
+from hafta.stores.codec import Level
 from hafta.testing import FakeRuntime
 
 
@@ -145,3 +150,26 @@ def test_a_group_of_exceptions_is_told_with_its_first_three():
         "ExceptionGroup: in tasks (4 sub-exceptions): ValueError: v; [Errno 2] missing;"
         " ExceptionGroup: inner (1 sub-exception): KeyError: 'k'"
     )
+
+
+def orphaned():
+    level = Level("reader", "1", ("work",), "work", "normal")
+    return hafta.Orphaned("reader", level, "2", [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        hafta.IllegalMove("wrong", "do it right"),
+        hafta.StoreError("held", "wait", kind="held"),
+        SequenceFailed(failing("no").call(runtime=FakeRuntime())),
+        Interrupted(17, 0.5, stopped=False),
+        orphaned(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+def test_errors_reach_other_processes_as_they_are(error, again):
+    other = again(error)
+    assert type(other) is type(error)
+    assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
