@@ -41,6 +41,8 @@ class Policy:
         return Chain(default_policy, (*self.parts(), *other.parts()))
 
     def __ror__(self, decide: Decide) -> Policy:
+        if isinstance(decide, type) or not callable(decide):
+            return NotImplemented
         return Chain(decide, self.parts())
 
     def parts(self) -> tuple[Policy, ...]:

@@ -109,6 +109,12 @@ def test_a_chain_ends_with_policies_only(left):
         left | hafta.default_policy
 
 
+@pytest.mark.parametrize("left", [Attempts, 3, hafta.FAIL_SEQUENCE])
+def test_a_chain_begins_with_a_function_or_a_policy_that_is_made(left):
+    with pytest.raises(TypeError, match=r"^unsupported operand type"):
+        left | Deadline(1)
+
+
 def test_certain_reasons_may_stand_before_or_behind_what_limits():
     for chain in (FailSequence(ValueError) | Attempts(3), Attempts(3) | FailSequence(ValueError)):
         assert decide(chain, event(reason=ValueError())) is FAIL_SEQUENCE
