@@ -13,7 +13,8 @@ from hafta.engine.words import Act, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from typing import Any
 
     from hafta.drivers.run import Run
     from hafta.engine.words import PolicyEvent, Verdict
@@ -51,15 +52,17 @@ class Policy:
 
 
 class Chain(Policy):
-    """Policies one after the other, on top of a policy function."""
+    """Policies one after the other, on top of a policy function, which may be an `async def`."""
 
     def __init__(self, decide: Decide, parts: tuple[Policy, ...]) -> None:
         self._decide = decide
         self._parts = parts
+        self.__func__ = decide  # as a method has it: what tells whether it is asynchronous
 
-    def __call__(self, run: Run, event: PolicyEvent) -> Verdict:
+    def __call__(self, run: Run, event: PolicyEvent) -> Any:
         """Decide on top of its own policy function."""
-        return self.refine(event, self._decide(run, event))
+        verdict: Any = self._decide(run, event)
+        return self._await(event, verdict) if hasattr(verdict, "__await__") else self.refine(event, verdict)
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Let each part have its say, from left to right."""
@@ -71,6 +74,9 @@ class Chain(Policy):
         if not isinstance(other, Policy):
             return NotImplemented
         return Chain(self._decide, (*self._parts, *other.parts()))
+
+    async def _await(self, event: PolicyEvent, verdict: Awaitable[Verdict]) -> Verdict:
+        return self.refine(event, await verdict)
 
     def parts(self) -> tuple[Policy, ...]:
         """Return its parts; a chain that begins with a function of its own stays whole."""

@@ -110,3 +110,16 @@ def test_a_policy_object_is_as_good_as_a_function_in_a_node_list(call):
     nodes = [(1, hafta.NORMAL, work), (1, hafta.POLICY, Backoff(3, factor=1, jitter=0))]
     assert call(hafta.Sequence.from_nodes("listed", nodes), runtime)
     assert runtime.slept == [3, 3]
+
+
+def test_a_chain_may_begin_with_an_asynchronous_function():
+    async def mine(run, event):
+        await run.sleep(3)
+        return hafta.default_policy(run, event)
+
+    runtime = FakeRuntime()
+    sequence = flaky(mine | Attempts(2, then=hafta.FAIL_SEQUENCE) | Backoff(1, jitter=0), 5)
+    assert sequence.is_async
+    result = sequence.call(runtime=runtime)
+    assert (result.ok, result.attempt) == (False, 2)
+    assert runtime.slept == [3, 3, 1, 3]  # NORMAL_FAIL, ROLLBACK_SUCCESS, the backoff, NORMAL_FAIL
