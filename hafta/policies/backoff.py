@@ -47,7 +47,7 @@ class Backoff(Policy):
         try:
             full = min(self.cap, self.first * self.factor ** (attempt - 1))
         except OverflowError:
-            full = self.cap
+            full = self.cap if self.first else 0.0
         return full - full * self.jitter * self._chance() if self.jitter else full
 
     def _chance(self) -> float:

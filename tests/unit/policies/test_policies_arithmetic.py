@@ -89,6 +89,7 @@ def test_backoff_grows_by_its_factor():
 
 def test_backoff_does_not_overflow():
     assert Backoff(1, cap=30, jitter=0).delay(10**6) == 30
+    assert Backoff(0, jitter=0).delay(10**6) == 0
 
 
 def test_jitter_takes_a_part_of_the_wait_by_chance():
