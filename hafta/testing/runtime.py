@@ -113,7 +113,7 @@ class FakeRuntime(Runtime):
             return True
         if timeout is None:
             raise EndlessWait(f"descriptor {fd}")
-        self.clock += timeout
+        self.clock += max(0.0, timeout)
         return super().wait(fd, 0, write=write)
 
     async def await_fd(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:  # noqa: ASYNC109 - as wait()

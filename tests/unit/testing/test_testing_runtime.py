@@ -63,6 +63,12 @@ def test_a_wait_for_one_that_is_not_moves_the_clock_to_its_end(pipe):
     assert runtime.clock == 5
 
 
+def test_a_wait_whose_time_is_over_does_not_turn_the_clock_back(pipe):
+    runtime = FakeRuntime(clock=100)
+    assert runtime.wait(pipe[0], -5) is False
+    assert runtime.clock == 100
+
+
 def test_a_wait_that_would_never_end_says_so(pipe):
     with pytest.raises(EndlessWait) as caught:
         FakeRuntime().wait(pipe[0])
