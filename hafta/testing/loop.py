@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-#: Real seconds that threads and other processes have to write, when a task waits for a descriptor without an end.
+#: Real seconds that threads and other processes have to end a wait that no task and no clock would end.
 PATIENCE = 5.0
 
 
@@ -38,9 +38,9 @@ class _Selector(selectors.DefaultSelector):
     def _of_others(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what threads and other processes make ready, as no task of this loop will."""
         waiting = self.runtime.endless
-        ready = super().select(PATIENCE if waiting else None)
-        if waiting and not ready:
-            raise EndlessWait(f"descriptor {waiting[0]}")
+        ready = super().select(PATIENCE)
+        if not ready:
+            raise EndlessWait(f"descriptor {waiting[0]}" if waiting else "what the tasks wait for")
         return ready
 
 

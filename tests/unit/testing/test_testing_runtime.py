@@ -92,6 +92,16 @@ def test_a_node_that_tries_for_ever_does_not_wait_for_ever(pipe, asynchronous, m
         sequence.call(runtime=FakeRuntime())
 
 
+def test_a_task_that_waits_for_what_nobody_does_ends_the_test(monkeypatch):
+    monkeypatch.setattr(loop, "PATIENCE", 0)
+
+    async def main():
+        await asyncio.Event().wait()
+
+    with pytest.raises(EndlessWait, match=r"^what the tasks wait for is not ready"):
+        FakeRuntime().run_async(main())
+
+
 def test_a_thread_may_end_a_wait_that_nothing_else_would_end(pipe, monkeypatch):
     monkeypatch.setattr(loop, "PATIENCE", 60.0)
     runtime = FakeRuntime()
