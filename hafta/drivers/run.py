@@ -76,10 +76,11 @@ class Run:
         """The last checkpoint set in this visit of the node, also by a process that died in it; 0 if none was."""
         return self._machine.checkpoint
 
-    def checkpoint(self, value: int, *, sync: bool = False, **state: Any) -> None:
+    def checkpoint(self, value: int, /, *, sync: bool = False, **state: Any) -> None:
         """Record how far inside the node we are: the last value set is handed to the rollback function.
 
-        `state` are small values recorded with it; those of earlier checkpoints of this visit stay. Feeds the watchdog.
+        `state` are small values recorded with it, of any name but `sync`; those of earlier checkpoints of this visit
+        stay. Feeds the watchdog.
         In a durable call it survives the process when this returns; with `sync`, or at the level "power", the machine.
         Raises TypeError if the value is no integer, StoreError if it cannot be recorded.
         """

@@ -66,6 +66,19 @@ def test_a_checkpoint_is_an_integer():
     assert str(result.reason) == "a checkpoint is a small integer, best of an IntEnum, not 'received'"
 
 
+def test_a_state_may_have_names_as_value_and_self(call):
+    sequence, seen = hafta.Sequence("sensor"), []
+
+    @sequence.node
+    def work(run):
+        run.checkpoint(1, value=7, self="me")
+        seen.append(run.state)
+        return EXIT
+
+    assert call(sequence)
+    assert seen == [{"value": 7, "self": "me"}]
+
+
 def test_a_checkpoint_feeds_the_watchdog():
     sequence, runtime = hafta.Sequence("fed"), FakeRuntime()
 
