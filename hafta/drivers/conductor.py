@@ -97,8 +97,9 @@ class Conductor:
     def failed(self, error: Exception) -> None:
         """End the function with the exception that escaped it."""
         self._end_time()
-        if isinstance(error, IllegalMove):
-            raise error  # a mistake in the program is not rolled back
+        mistake = _mistake(error)
+        if mistake is not None:
+            raise mistake  # a mistake in the program is not rolled back
         if self.ledger is not None:
             self.ledger.failing()
         self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
@@ -246,6 +247,14 @@ class Conductor:
 
     def _next(self) -> str:
         return _OVER.get(self.machine.phase) or self.machine.node.name
+
+
+def _mistake(error: Exception) -> IllegalMove | None:
+    """Return the mistake in the program that this is, or that is in it: one of a task of a TaskGroup."""
+    if isinstance(error, IllegalMove):
+        return error
+    members = error.exceptions if isinstance(error, ExceptionGroup) else ()
+    return next(filter(None, map(_mistake, members)), None)
 
 
 def _refuse_coroutine(node: Node, answer: Any) -> None:

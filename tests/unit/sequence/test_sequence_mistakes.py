@@ -87,6 +87,22 @@ def test_an_error_of_the_program_in_an_inner_sequence_is_no_failure_of_the_outer
         call(outer)
 
 
+def test_an_error_of_the_program_within_a_group_is_no_failure_either(call):
+    """As a TaskGroup raises what its tasks raise."""
+    mistake, rolled_back = hafta.IllegalMove("two at once", "one after the other"), []
+    sequence = hafta.Sequence("tasks")
+
+    @sequence.node
+    def work(run):
+        raise ExceptionGroup("tasks", [OSError("broken"), ExceptionGroup("more", [mistake])])
+
+    work.rollback(lambda run, checkpoint: rolled_back.append(checkpoint))
+    with pytest.raises(hafta.IllegalMove) as caught:
+        call(sequence)
+    assert caught.value is mistake
+    assert rolled_back == []
+
+
 def test_what_is_no_exception_of_the_program_passes_through(call):
     sequence, undone = hafta.Sequence("stopped"), []
 
