@@ -65,7 +65,7 @@ class RetryAfter(Policy):
     Raises ValueError for a cap without sense.
     """
 
-    def __init__(self, read: Callable[[Any], float | None] | None = None, *, cap: float = 3600.0) -> None:
+    def __init__(self, read: Callable[[Any], Any] | None = None, *, cap: float = 3600.0) -> None:
         if not 0 <= cap < float("inf"):
             raise ValueError(f"the cap of a delay is 0 or more seconds, not {cap!r}")
         self._read = read or _told
@@ -76,9 +76,9 @@ class RetryAfter(Policy):
         if not tries_again(event, verdict):
             return verdict
         told = self._read(event.reason)
-        return verdict if told is None or not told > 0 else at_least(verdict, min(told, self.cap))
+        is_delay = isinstance(told, (int, float)) and told > 0
+        return at_least(verdict, min(told, self.cap)) if is_delay else verdict
 
 
-def _told(reason: object) -> float | None:
-    told = getattr(reason, "retry_after", None)
-    return told if isinstance(told, (int, float)) else None
+def _told(reason: object) -> Any:
+    return getattr(reason, "retry_after", None)

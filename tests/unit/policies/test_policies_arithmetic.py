@@ -168,6 +168,7 @@ def test_a_function_may_read_the_time_from_the_reason():
     assert retry(policy, reason={"wait": 4}).delay == 4
     assert retry(policy, reason={"wait": 40}).delay == 10
     assert retry(policy, reason={"wait": None}).delay == 0
+    assert retry(policy, reason={"wait": "4"}).delay == 0  # a header that nobody has turned into a number
 
 
 def test_what_does_not_try_again_is_not_delayed_by_its_reason():
