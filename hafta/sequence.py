@@ -50,6 +50,8 @@ class Sequence:
         """
         if not isinstance(name, str) or not name or not name.isprintable():
             raise ValueError(f"a sequence needs a printable name, not {name!r}")
+        if not isinstance(version, str):  # it would not come back from a record as it was
+            raise TypeError(f"the version of sequence {name} is text, not {version!r}")
         self.name = name
         self.version = version
         self.orphaned_function: Callable[[Run, PolicyEvent], Verdict] | None = None

@@ -267,6 +267,12 @@ def test_what_is_no_policy_is_refused_by_the_decorator_and_in_a_node_list_too():
         hafta.Sequence.from_nodes("s", [(1, NORMAL, work), (1, POLICY, 7)])
 
 
+@pytest.mark.parametrize("version", [2, (1, 2), None])
+def test_a_version_that_is_no_text_is_refused(version):
+    with pytest.raises(TypeError, match=r"^the version of sequence feed is text, not "):
+        hafta.Sequence("feed", version=version)
+
+
 def test_a_name_that_is_no_text_is_refused():
     with pytest.raises(ValueError, match=r"^a sequence needs a printable name, not 5$"):
         hafta.Sequence(5)
