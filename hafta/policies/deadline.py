@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import ROLL_BACK_PREVIOUS, Verdict, checked
+from hafta.engine.words import ROLL_BACK_PREVIOUS, Act, Verdict, checked
 from hafta.policies.policy import Policy, may_limit, tries_again
 
 TYPE_CHECKING = False
@@ -14,7 +14,8 @@ class Deadline(Policy):
     """Give the node so many seconds from when control came to it; at a failure after that, answer `then`.
 
     It also answers `then` rather than begin a wait that would end after the deadline, so put it behind what delays. It
-    does not interrupt an attempt: that is what the node's timeout= is for. Raises ValueError unless seconds > 0.
+    does not interrupt an attempt: that is what the node's timeout= is for. Raises ValueError unless seconds > 0, and
+    for ROLL_BACK_CURRENT, which would go on with the attempts.
     """
 
     def __init__(self, seconds: float, *, then: Verdict = ROLL_BACK_PREVIOUS) -> None:
@@ -22,6 +23,8 @@ class Deadline(Policy):
             raise ValueError(f"a deadline is more than 0 seconds, not {seconds!r}")
         self.seconds = seconds
         self.then = checked(then, "then= of a Deadline")
+        if then.act is Act.ROLL_BACK_CURRENT:
+            raise ValueError(f"a deadline ends the attempts: then= is not {then!r}")
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Judge failures, and the waits before another attempt."""

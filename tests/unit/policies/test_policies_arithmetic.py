@@ -207,6 +207,11 @@ def test_a_deadline_is_in_the_future(seconds):
         Deadline(seconds)
 
 
+def test_a_deadline_ends_with_something_else_than_another_attempt():
+    with pytest.raises(ValueError, match=r"^a deadline ends the attempts: then= is not <roll back current>$"):
+        Deadline(10, then=ROLL_BACK_CURRENT)
+
+
 # CircuitBreaker
 
 
