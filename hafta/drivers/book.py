@@ -76,7 +76,8 @@ class Book:
     def write(self, checkpoint: int, state: dict[str, Any], sync: bool) -> None:  # by position: the hot path
         """Record a checkpoint. Raises StoreError if it cannot be, unless the program wants to go on without."""
         if self.keep:
-            state = {**state, **{KEPT + name: value for name, value in self.keep.items()}}
+            kept = {KEPT + name if isinstance(name, str) else name: value for name, value in self.keep.items()}
+            state = {**state, **kept}  # the codec refuses a name that is none
         try:
             self.put(codec.body(checkpoint, state, self.room), sync)
         except StoreError as error:

@@ -121,6 +121,19 @@ def test_a_value_that_cannot_be_recorded_is_a_mistake_of_the_program():
     assert "socket: a object cannot be recorded" in caught.value.message
 
 
+def test_a_name_that_is_none_is_a_mistake_of_the_program_also_later():
+    sequence, kept = Sequence("counting"), {}
+
+    @sequence.node
+    def work(run):
+        kept[3] = "three"
+        return EXIT
+
+    with pytest.raises(StoreError) as caught:
+        sequence.call(store=MemoryStore(), keep=kept)
+    assert (caught.value.kind, caught.value.message) == ("value", "3: a key is a str")
+
+
 async def values_in_asyncio(store):
     sequence, kept = Sequence("counting"), {}
 
