@@ -46,6 +46,19 @@ def seconds(value: str, _: Specifiers) -> float:
     return time_span(value)
 
 
+def delay(value: str, _: Specifiers) -> float:
+    """Read a time span that ends."""
+    if (found := time_span(value)) == INFINITE:
+        raise ValueError("a time span that ends, such as 5 or 500ms")
+    return found
+
+
+def watchdog(value: str, _: Specifiers) -> float:
+    """Read a time span of which infinity, as 0, means: no watchdog."""
+    found = time_span(value)
+    return 0.0 if found == INFINITE else found
+
+
 def timeout(value: str, _: Specifiers) -> float:
     """Read a time span of which 0 means: for ever."""
     return time_span(value) or INFINITE

@@ -114,6 +114,12 @@ def test_an_empty_value_goes_back_to_the_default(files):
     assert files.one("Restart=always\nRestart=\n").policy.restart == "no"
 
 
+def test_an_infinite_watchdog_is_none_and_an_infinite_wait_for_a_restart_is_refused(files):
+    assert files.one("WatchdogSec=infinity").watchdog_sec == 0
+    with pytest.raises(UnitError, match="RestartSec=infinity: expected a time span that ends"):
+        files.one("RestartSec=infinity")
+
+
 def test_a_oneshot_may_take_for_ever_to_start(files):
     assert files.one("Type=oneshot").timeout_start == float("inf")
 

@@ -26,6 +26,9 @@ SPEC = Specifiers("foo-bar@a-b\\x2dc.service", "/u/foo-bar@.service", ROOTS)
         (values.text, "%p", "foo-bar"),
         (values.yes, "on", True),
         (values.seconds, "1min", 60.0),
+        (values.delay, "500ms", 0.5),
+        (values.watchdog, "30", 30.0),
+        (values.watchdog, "infinity", 0.0),
         (values.timeout, "0", float("inf")),
         (values.timeout, "2", 2.0),
         (values.whole, "12", 12),
@@ -55,6 +58,7 @@ def test_values_are_read(read, text, value):
     [
         (values.whole, "-1", "a whole number, 0 or more"),
         (values.whole, "9999999999", "a whole number, 0 or more"),
+        (values.delay, "infinity", "a time span that ends"),
         (values.mode, "888", "an octal mode such as 0750"),
         (values.mode, "70000", "an octal mode"),
         (values.one_of("a", "b"), "c", "one of a, b"),
