@@ -75,15 +75,17 @@ class Family:
         sessions = {runner.last: name for name, runner in self._runners.items() if runner.last}
         return sessions.get(process.session, "") if process else ""
 
-    def reap(self) -> Iterator[tuple[int, int]]:
-        """Give pid and status of each child that has ended."""
+    def reap(self, hear: Callable[[], None] = lambda: None) -> Iterator[tuple[int, int]]:
+        """Give pid and status of each child that has ended; before it is reaped, `hear` what it has said last."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if not pid:
+            if dead is None:
                 return
+            hear()
+            pid, status = os.waitpid(dead.si_pid, 0)
             self._owners.pop(pid, None)
             yield pid, status
 

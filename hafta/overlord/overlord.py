@@ -195,8 +195,7 @@ class Overlord:
 
     def _bury(self) -> None:
         """Reap, after hearing what the dead have said last."""
-        self._hear()
-        for pid, status in self._family.reap():
+        for pid, status in self._family.reap(self._hear):
             if pid == self._keeper.pid:
                 self._keeper.lost()
                 self._renew_keeper()

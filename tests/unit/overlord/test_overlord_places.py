@@ -579,8 +579,21 @@ def test_there_may_be_nobody_to_reap(monkeypatch):
         raise ChildProcessError
 
     found = family.Family("id", {}, lambda: 0)
-    monkeypatch.setattr(os, "waitpid", nobody)
+    monkeypatch.setattr(os, "waitid", nobody)
     assert list(found.reap()) == []
+
+
+def test_the_dead_are_heard_before_they_are_reaped():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(3)
+    wait_until(lambda: processes.read_process(pid).is_dead)
+    found = family.Family("id", {"m.service": FakeRunner("m.service", main=pid)}, lambda: 0)
+    found.strangers = frozenset()
+    heard = []
+    assert list(found.reap(lambda: heard.append(found.owner(pid)))) == [(pid, 3 << 8)]
+    assert heard == ["m.service"]
+    assert found.owner(pid) == ""
 
 
 def test_what_is_the_systems_is_not_removed_with_us(tmp_path):
