@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIZE = 65536  # bytes of a datagram that are read
 DESCRIPTORS = 253  # SCM_MAX_FD: the most that the kernel passes in one datagram
 AT_ONCE = 64  # datagrams that are read before others have their turn
+QUEUED = 1024  # datagrams: more than wait in a socket at a time (net.unix.max_dgram_qlen, 512 on a machine of systemd)
 PATH_MAX = 107  # bytes of the path of a Unix socket
 _CREDENTIALS = struct.Struct("3i")
 
@@ -50,10 +51,10 @@ class NotifySocket:
         """Return the descriptor, for a selector."""
         return self._socket.fileno()
 
-    def receive(self) -> Iterator[Message]:
-        """Give what has come, at most AT_ONCE; passed descriptors are closed, which is what BARRIER= waits for."""
+    def receive(self, most: int = AT_ONCE) -> Iterator[Message]:
+        """Give what has come, at most so much; passed descriptors are closed, which is what BARRIER= waits for."""
         space = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
-        for _ in range(AT_ONCE):
+        for _ in range(most):
             try:
                 data, ancillary, _, _ = self._socket.recvmsg(SIZE, space, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:

@@ -26,6 +26,7 @@ from hafta.overlord.family import Family
 from hafta.overlord.hear import Hearing
 from hafta.overlord.loop import Loop
 from hafta.overlord.manager import Manager
+from hafta.overlord.notifications import AT_ONCE, QUEUED
 from hafta.overlord.processes import belonging, end_all, kill
 from hafta.overlord.restart import Outcome
 from hafta.overlord.runner import Runner
@@ -195,7 +196,7 @@ class Overlord:
 
     def _bury(self) -> None:
         """Reap, after hearing what the dead have said last."""
-        for pid, status in self._family.reap(self._hear):
+        for pid, status in self._family.reap(lambda: self._hear(QUEUED)):
             if pid == self._keeper.pid:
                 self._keeper.lost()
                 self._renew_keeper()
@@ -218,8 +219,8 @@ class Overlord:
         else:
             self.note("the keeper died: there is a new one")
 
-    def _hear(self) -> None:
-        for message in self._notifications.receive():
+    def _hear(self, most: int = AT_ONCE) -> None:
+        for message in self._notifications.receive(most):
             runner = self._manager.runners.get(self._family.owner(message.pid)) if message.pid else None
             if runner:
                 self._hearing.take(message, runner)

@@ -608,6 +608,27 @@ def test_who_belongs_to_no_unit_is_not_heard(place):
     assert "is ready" not in overlord.text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may set how many datagrams wait")
+def test_what_a_process_said_last_is_heard_behind_the_flood_of_another(place):
+    flood = place.script("flood.py", f"{NOTIFY}\nwhile True: s.send(b'X=1')")
+    ready = place.script(
+        "ready.py",
+        f"""
+        {NOTIFY}
+        runs = os.open("{place.file("runs")}", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.write(runs, b"x")
+        s.send(b"READY=1")
+        os._exit(os.fstat(runs).st_size >= 20)
+        """,
+    )
+    place.service("flood", flood, "NotifyAccess=all")
+    place.service("a", ready, "Type=notify", "Restart=on-success", "RestartSec=0", unit=("StartLimitIntervalSec=0",))
+    queue = "echo 512 >/proc/sys/net/unix/max_dgram_qlen"
+    overlord = place.start("flood", "a", prefix=("unshare", "--net", "sh", "-c", f'{queue}; exec "$@"', "sh"))
+    assert overlord.wait_for("Unit a.service failed: (.*)") == ["its main process failed"]
+    assert overlord.stop() == 0
+
+
 def test_what_runs_otherwise_than_the_unit_says_is_said(place):
     place.service("a", "/bin/true", "KillMode=none", unit=("Wants=nosuch.service",))
     overlord = place.start("a")
