@@ -207,7 +207,8 @@ class Overlord:
     def _buried(self, pid: int, outcome: Outcome) -> None:
         for runner in self._manager.runners.values():
             if runner.main == pid:
-                self._manager.settle()  # READY=1 came before the end
+                runner.read_execution()
+                self._manager.settle()  # READY=1, or the program, came before the end
                 self._manager.exited(runner, outcome)
 
     def _renew_keeper(self) -> None:

@@ -87,7 +87,7 @@ class Runner:
 
     def exited(self, outcome: Outcome) -> None:
         """Take the end of the main process, which has been reaped."""
-        self._read_execution()
+        self.read_execution()
         self.main = 0
         for output in self._outputs:
             output.drain()
@@ -156,9 +156,9 @@ class Runner:
     def _attend(self, child: spawn.Child) -> None:
         self._outputs.append(Output(child.output, self._loop, lambda line: self._context.show(self, line)))
         self._execution = child.report
-        self._loop.watch(child.report, self._read_execution)
+        self._loop.watch(child.report, self.read_execution)
 
-    def _read_execution(self) -> None:
+    def read_execution(self) -> None:
         """Hear whether the program runs: end of file says that it does."""
         if self._execution < 0:
             return

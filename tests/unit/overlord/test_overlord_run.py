@@ -571,6 +571,17 @@ def test_an_exec_service_is_ready_when_its_program_runs(place):
     assert overlord.stop() == 0
 
 
+def test_an_exec_service_that_ends_at_once_was_up_and_remains(place):
+    names = [f"e{number}" for number in range(8)]
+    for name in names:
+        place.service(name, "/bin/true", "Type=exec", "RemainAfterExit=yes")
+    overlord = place.start(*names)
+    for name in names:
+        overlord.wait_for(f"{name}.service: process .* exited with status 0")
+    assert overlord.stop() == 0
+    assert len(overlord.find("is ready")) == len(overlord.find("is stopping")) == 8
+
+
 def test_a_main_process_that_another_reaps_counts_as_ended_well(place):
     adopt = place.script(
         "adopt.py",
