@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hafta.overlord.unit import Unit
 
 _AT_REST = frozenset((State.INACTIVE, State.FAILED))
+_UP = frozenset((State.ACTIVATING, State.ACTIVE))
 
 
 class Manager:
@@ -30,9 +31,10 @@ class Manager:
         self._report = report
         self._queue: deque[tuple[Runner, Event]] = deque()
         self._waiting: set[str] = set()  # for their start
-        self._again: set[str] = set()  # started again as soon as they rest: something that they need is restarted
-        self._done: set[str] = set()  # oneshots that have ended well
+        self._leaving: set[str] = set()  # stopped, each when its turn has come
         self._told: set[str] = set()  # to stop
+        self._again: set[str] = set()  # of those that leave: started again as soon as they rest
+        self._done: set[str] = set()  # oneshots that have ended well
 
     def start_all(self) -> None:
         """Ask for a start of every unit."""
@@ -92,41 +94,46 @@ class Manager:
             return
         runner.remove_directories()
         if state is State.AUTO_RESTART:
-            self._take_along(runner)
+            self._take_along(runner.name)
             return
+        self._leaving.discard(runner.name)
+        self._told.discard(runner.name)
         if state is State.INACTIVE and runner.unit.policy.type == "oneshot":
             self._done.add(runner.name)
         if runner.name in self._again:
             self._again.discard(runner.name)
             self._waiting.add(runner.name)
         else:
-            self._stop_bound(runner)
+            for name in self.order.bound_to(runner.name):
+                self._leave(name)
 
-    def _take_along(self, runner: Runner) -> None:
-        for name in self.order.restarted_with(runner.name):
-            other = self.runners[name]
-            if other.state not in RESTING and name not in self._again and not self.stopping:
+    def _take_along(self, restarted: str) -> None:
+        """Have all that is up and goes with a unit stop and start again."""
+        for name in self.order.dependents(restarted):
+            if self.runners[name].state in _UP and name not in self._leaving:
+                self._leaving.add(name)
                 self._again.add(name)
-                self.post(other, Event.STOP)
+                self._take_along(name)
 
-    def _stop_bound(self, runner: Runner) -> None:
-        for name in self.order.bound_to(runner.name):
-            self._waiting.discard(name)
-            self.post(self.runners[name], Event.STOP)
+    def _leave(self, name: str) -> None:
+        """Have a unit stop, and all that goes with it."""
+        self._waiting.discard(name)
+        self._again.discard(name)
+        if self.runners[name].state not in _AT_REST and name not in self._leaving:
+            self._leaving.add(name)
+            for other in self.order.dependents(name):
+                self._leave(other)
 
     def _advance(self) -> bool:
-        """Ask for the next start or stop; False if there is none now."""
-        return self._stop_next() if self.stopping else self._start_next()
-
-    def _states(self) -> dict[str, State]:
-        return {name: runner.state for name, runner in self.runners.items()}
+        """Ask for the next stop or start; False if there is none now."""
+        return self._stop_next() or (not self.stopping and self._start_next())
 
     def _start_next(self) -> bool:
-        states = self._states()
+        states = {name: runner.state for name, runner in self.runners.items()}
         for name in self.order.sequence:
             if name not in self._waiting:
                 continue
-            answer = self.order.may_start(name, self._waiting, states, self._done)
+            answer = self.order.may_start(name, self._waiting | self._leaving, states, self._done)
             if answer == LATER:
                 continue
             self._waiting.discard(name)
@@ -144,9 +151,10 @@ class Manager:
         self._changed(runner, before)
 
     def _stop_next(self) -> bool:
-        states = self._states()
+        live = {name: runner.state for name, runner in self.runners.items() if runner.state not in _AT_REST}
+        states = {name: state for name, state in live.items() if self.stopping or name in self._leaving}
         for name in reversed(self.order.sequence):
-            if name not in self._told and states[name] not in _AT_REST and self.order.may_stop(name, states):
+            if name in states and name not in self._told and self.order.may_stop(name, states):
                 self._told.add(name)
                 self.post(self.runners[name], Event.STOP)
                 return True

@@ -5,7 +5,8 @@ Rules, as systemd.unit(5) has them, among the units that are run:
 2. What it requires (Requires=, BindsTo=) and is After= must be up, or its own start fails. While that one is being
    restarted the unit goes on waiting; here we differ from systemd, which gives up at the first failure.
 3. Stops go in the reverse order: a unit waits until all that are After= it rest.
-4. A unit that is restarted takes along those that require it, are bound to it, or are a part of it.
+4. A unit that is restarted, or stopped, takes along those that require it, are bound to it, or are a part of it, and
+   these theirs. Restarted are only those that are up: one that has begun to end does not come back.
 5. A unit that rests for good stops those that are bound to it.
 6. A target is After= all that it pulls in, unless that says otherwise or DefaultDependencies=no.
 7. A cycle of After= is an error: there is no order that it allows.
@@ -79,10 +80,10 @@ class Order:
         return NOW
 
     def may_stop(self, name: str, states: Mapping[str, State]) -> bool:
-        """Rule 3."""
-        return not any(name in self.after[other] and states[other] in _LIVE for other in self._units)
+        """Rule 3, among those that are to stop: `states` has these."""
+        return not any(name in self.after[other] and state in _LIVE for other, state in states.items())
 
-    def restarted_with(self, name: str) -> list[str]:
+    def dependents(self, name: str) -> list[str]:
         """Rule 4."""
         return [
             other for other, unit in self._units.items() if name in unit.needs.required or name in unit.needs.part_of

@@ -401,5 +401,5 @@ def test_dependents_are_told_apart():
     found = order(
         unit("a"), unit("r", requires="a"), unit("b", binds_to="a"), unit("p", part_of="a"), unit("w", wants="a")
     )
-    assert found.restarted_with("a") == ["r", "b", "p"]
+    assert found.dependents("a") == ["r", "b", "p"]
     assert found.bound_to("a") == ["b"]

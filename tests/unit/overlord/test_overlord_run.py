@@ -476,6 +476,64 @@ def test_a_restart_takes_along_what_requires_the_unit_and_leaves_what_only_wants
     assert overlord.stop() == 0
 
 
+def test_what_is_taken_along_takes_along_its_own_and_they_stop_in_reverse_order(place):
+    place.service("a", SLEEPER, "Restart=always", "RestartSec=0.5")
+    place.service("b", SLEEPER, unit=("Requires=a.service", "After=a.service"))
+    slow = "/bin/sh -c 'trap \"sleep 0.2; exit 0\" TERM; echo up; while :; do sleep 0.01; done'"
+    place.service("c", slow, unit=("Requires=b.service", "After=b.service"))
+    overlord = place.start("c")
+    overlord.wait_for(r"c +\| up")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit c.service is ready", 2)
+    assert overlord.find(r"Unit (\w)\.service is (?:stopping|stopped)") == ["c", "c", "b", "b"]
+    assert overlord.find(r"Unit (\w)\.service is ready") == ["a", "b", "c", "a", "b", "c"]
+    assert overlord.stop() == 0
+
+
+def test_a_unit_that_has_begun_to_end_is_not_brought_back_by_a_restart(place):
+    leave = "/bin/sh -c '(trap : TERM; echo deaf; while :; do sleep 0.01; done) & sleep 0.3; exit 1'"
+    place.service("a", SLEEPER, "Restart=always", "RestartSec=0")
+    place.service("b", leave, "TimeoutStopSec=1", unit=("Requires=a.service", "After=a.service"))
+    overlord = place.start("b")
+    overlord.wait_for(r"b.service: process \d+ exited with status 1")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit a.service is ready", 2)
+    overlord.wait_for("Unit b.service failed")
+    assert overlord.stop() == 0
+    assert len(overlord.pids("b.service")) == 1
+
+
+def test_who_is_stopped_for_two_reasons_gets_one_signal(place):
+    count = place.script(
+        "count.py",
+        """
+        import signal, time
+        signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+        print("up", flush=True)
+        while True:
+            time.sleep(1000)
+        """,
+    )
+    place.service("a", SLEEPER)
+    place.service("b", count, "TimeoutStopSec=1", unit=("BindsTo=a.service",))
+    overlord = place.start("b")
+    overlord.wait_for(r"b +\| up")
+    overlord.wait_for("is ready", 2)
+    assert overlord.stop() == 0
+    assert len(overlord.find(r"b +\| told")) == 1
+
+
+def test_what_goes_with_a_bound_unit_stops_before_it(place):
+    place.service("a", SLEEPER)
+    place.service("b", SLEEPER, unit=("BindsTo=a.service", "After=a.service"))
+    place.service("c", SLEEPER, unit=("Requires=b.service", "After=b.service"))
+    overlord = place.start("c")
+    overlord.wait_for("is ready", 3)
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    assert overlord.wait() == 1
+    assert overlord.find(r"Unit (\w)\.service is (?:stopping|stopped)") == ["c", "c", "b", "b"]
+
+
 def test_a_unit_that_is_bound_stops_with_the_one_that_it_is_bound_to(place):
     place.service("a", SLEEPER)
     place.service("bound", SLEEPER, unit=("BindsTo=a.service", "After=a.service"))
