@@ -92,7 +92,7 @@ class Manager:
         state = runner.state
         if state is before or state not in RESTING:
             return
-        runner.remove_directories()
+        runner.remove_directories(restarts=state is State.AUTO_RESTART or runner.name in self._again)
         if state is State.AUTO_RESTART:
             self._take_along(runner.name)
             return

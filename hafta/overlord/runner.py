@@ -204,9 +204,9 @@ class Runner:
         if self.unit.send_sigkill or self._context.killing:
             self._signal(signal.SIGKILL, rest=True)
 
-    def remove_directories(self) -> None:
+    def remove_directories(self, *, restarts: bool) -> None:
         """Remove the runtime directories once it rests, unless they are to be kept or another unit uses them."""
-        kept = {"yes"} | ({"restart"} if self.state is State.AUTO_RESTART else set())
+        kept = {"yes", "restart"} if restarts else {"yes"}
         if self.unit.runtime_preserve not in kept:
             for name in self.unit.runtime_directory:
                 if not self._context.is_used(name, self):

@@ -593,6 +593,24 @@ def test_runtimedirectorypreserve_decides_what_a_restart_finds(place):
     assert os.listdir(place.runtime) == ["yes"]
 
 
+def test_runtimedirectorypreserve_restart_keeps_it_also_for_a_restart_that_takes_the_unit_along(place):
+    note = "ls $$RUNTIME_DIRECTORY; touch $$RUNTIME_DIRECTORY/kept; echo up; exec sleep 1000"
+    place.service("a", SLEEPER, "Restart=always", "RestartSec=0")
+    place.service(
+        "b",
+        f"/bin/sh -c '{note}'",
+        *("RuntimeDirectory=b", "RuntimeDirectoryPreserve=restart"),
+        unit=("Requires=a.service", "After=a.service"),
+    )
+    overlord = place.start("b")
+    overlord.wait_for(r"b +\| up")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for(r"b +\| up", 2)
+    assert overlord.stop() == 0
+    assert len(overlord.find(r"b +\| kept")) == 1
+    assert_clean(place)
+
+
 def test_the_command_with_click_does_the_same(place):
     place.service("a@", "/bin/echo hello %i $WORD", "Environment=WORD=x")
     overlord = place.start("a@b", "--set=WORD=there", module="hafta.cli run")
