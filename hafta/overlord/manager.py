@@ -82,11 +82,24 @@ class Manager:
             if not self._queue:
                 continue
             runner, event = self._queue.popleft()
-            before = runner.state
-            if event is Event.START:
-                self._done.discard(runner.name)
-            runner.handle(event)
-            self._changed(runner, before)
+            if event is Event.TIMER and runner.state is State.AUTO_RESTART:
+                self._ask(runner.name)
+            else:
+                self._take(runner, event)
+
+    def _take(self, runner: Runner, event: Event) -> None:
+        before = runner.state
+        runner.handle(event)
+        self._changed(runner, before)
+
+    def _ask(self, name: str) -> None:
+        """Have a unit start again, with what it requires, each when its turn has come; but not one that is to stop."""
+        if self.stopping or name in self._leaving:
+            return
+        self._waiting.add(name)
+        for other in self.order.required(name):
+            if self.runners[other].state in _AT_REST and other not in self._waiting | self._done:
+                self._ask(other)
 
     def _changed(self, runner: Runner, before: State) -> None:
         state = runner.state
@@ -130,19 +143,24 @@ class Manager:
 
     def _start_next(self) -> bool:
         states = {name: runner.state for name, runner in self.runners.items()}
+        ending = {name: states[name] for name in self._leaving}
         for name in self.order.sequence:
-            if name not in self._waiting:
+            if name not in self._waiting or not self.order.may_stop(name, ending):
                 continue
             answer = self.order.may_start(name, self._waiting | self._leaving, states, self._done)
             if answer == LATER:
                 continue
             self._waiting.discard(name)
             if answer == NOW:
-                self.post(self.runners[name], Event.START)
+                self._start(self.runners[name])
             else:
                 self._refuse(self.runners[name], answer)
             return True
         return False
+
+    def _start(self, runner: Runner) -> None:
+        self._done.discard(runner.name)
+        self._take(runner, Event.TIMER if runner.state is State.AUTO_RESTART else Event.START)
 
     def _refuse(self, runner: Runner, missing: str) -> None:
         before = runner.state

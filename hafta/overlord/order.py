@@ -67,7 +67,7 @@ class Order:
 
     def may_start(self, name: str, waiting: Collection[str], states: Mapping[str, State], done: Collection[str]) -> str:
         """Return NOW, LATER, or the name of the unit without which it cannot start (rules 1 and 2)."""
-        required = set(self._units[name].needs.required)
+        required = self.required(name)
         for other in sorted(self.after[name]):
             state = states[other]
             if other in waiting or state is State.ACTIVATING:
@@ -78,6 +78,10 @@ class Order:
                 if state is not State.ACTIVE and other not in done:
                     return other
         return NOW
+
+    def required(self, name: str) -> set[str]:
+        """Return the units without which one cannot start."""
+        return {other for other in self._units[name].needs.required if other in self._units}
 
     def may_stop(self, name: str, states: Mapping[str, State]) -> bool:
         """Rule 3, among those that are to stop: `states` has these."""

@@ -490,6 +490,53 @@ def test_what_is_taken_along_takes_along_its_own_and_they_stop_in_reverse_order(
     assert overlord.stop() == 0
 
 
+def test_a_restart_comes_after_what_the_unit_requires_is_up_again(place):
+    place.service("a", SLEEPER, "Restart=always", "RestartSec=1")
+    place.service("b", SLEEPER, "Restart=always", "RestartSec=0.3", unit=("Requires=a.service", "After=a.service"))
+    overlord = place.start("b")
+    overlord.wait_for("is ready", 2)
+    os.kill(overlord.pids("b.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit b.service restarts")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit b.service is ready", 2)
+    assert overlord.find(r"Unit (\w)\.service is ready") == ["a", "b", "a", "b"]
+    assert overlord.stop() == 0
+
+
+def test_a_restart_starts_what_the_unit_requires_and_fails_without_it(place):
+    mark = place.file("broken")
+    program = f"{NOTIFY}; os.path.exists('{mark}') and os._exit(1); s.send(b'READY=1'); import time; time.sleep(1000)"
+    place.service("a", place.script("a.py", program), "Type=notify")
+    place.service("b", SLEEPER, "Restart=always", unit=("Requires=a.service", "After=a.service"))
+    overlord = place.start("b")
+    overlord.wait_for("is ready", 2)
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for("Unit a.service failed")
+    os.kill(overlord.pids("b.service")[0], signal.SIGKILL)
+    overlord.wait_for("is ready", 4)
+    assert overlord.find(r"Unit (\w)\.service is ready") == ["a", "b", "a", "b"]
+    open(mark, "w").close()
+    os.kill(overlord.pids("a.service")[1], signal.SIGKILL)
+    overlord.wait_for("Unit a.service failed", 2)
+    os.kill(overlord.pids("b.service")[1], signal.SIGKILL)
+    assert overlord.wait() == 1
+    assert "Unit b.service failed: it requires a.service, which is not up" in overlord.text
+
+
+def test_a_start_waits_until_what_comes_after_the_unit_has_stopped(place):
+    slow = "/bin/sh -c 'trap \"sleep 0.3; exit 0\" TERM; echo up; while :; do sleep 0.01; done'"
+    place.service("a", SLEEPER, "Restart=always", "RestartSec=0")
+    place.service("b", slow, unit=("Requires=a.service", "After=a.service"))
+    overlord = place.start("b")
+    overlord.wait_for(r"b +\| up")
+    os.kill(overlord.pids("a.service")[0], signal.SIGKILL)
+    overlord.wait_for(r"b +\| up", 2)
+    assert overlord.find(r"Unit (a.service is starting|b.service is stopped)") == [
+        *("a.service is starting", "b.service is stopped", "a.service is starting"),
+    ]
+    assert overlord.stop() == 0
+
+
 def test_a_unit_that_has_begun_to_end_is_not_brought_back_by_a_restart(place):
     leave = "/bin/sh -c '(trap : TERM; echo deaf; while :; do sleep 0.01; done) & sleep 0.3; exit 1'"
     place.service("a", SLEEPER, "Restart=always", "RestartSec=0")
