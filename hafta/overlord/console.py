@@ -6,10 +6,12 @@ Rules
 2. The descriptor's own flags are not touched (a terminal is shared with the shell): a pipe or a terminal is opened once
    more with O_NONBLOCK, a socket is written with MSG_DONTWAIT, a file is simply written.
 3. When nobody reads any more (EPIPE, a terminal that is gone) the rest is dropped without a word; the services run on.
+4. A file whose disk is full is tried again at every flush; no selector tells when there is room.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 ROOM = 256 * 1024
 RESERVE = 64 * 1024
 CHUNK = 16 * 1024
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 OVERLORD = "overlord"
 _COLOURS = ("36", "32", "35", "34", "96", "92", "95", "94")
 
@@ -45,6 +48,7 @@ class Console:
         self._names: dict[str, str] = {}
         self._width = len(OVERLORD)
         self._broken = False
+        self._full = False
 
     def introduce(self, names: list[str]) -> None:
         """Give each name its colour, and all the width of the longest."""
@@ -53,8 +57,8 @@ class Console:
 
     @property
     def waiting(self) -> bool:
-        """Whether something is left that could not be written."""
-        return bool(self._buffer)
+        """Whether something is left that could not be written, and a selector can tell when it can."""
+        return bool(self._buffer) and not self._full
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
@@ -85,15 +89,18 @@ class Console:
 
     def flush(self) -> None:
         """Write what can be written now."""
+        self._full = False
         try:
             while self._buffer:
                 written = self._write(bytes(self._buffer[:CHUNK]))
                 del self._buffer[:written]
         except BlockingIOError:
             return
-        except OSError:  # rule 3
-            self._broken = True
-            self._buffer.clear()
+        except OSError as error:
+            self._full = error.errno in FULL  # rule 4
+            if not self._full:  # rule 3
+                self._broken = True
+                self._buffer.clear()
             return
         self._tell_dropped()
 
@@ -101,13 +108,13 @@ class Console:
         dropped, self._dropped = self._dropped, {}
         for name, count in dropped.items():
             lines = "1 line" if count == 1 else f"{count} lines"
-            self.show(OVERLORD, f"{lines} of {name} dropped: the output was not read in time", 4)
+            self.show(OVERLORD, f"{lines} of {name} dropped: the output could not be written in time", 4)
 
     def finish(self, patience: float) -> None:
         """Write what is left, for at most so many seconds, and let go."""
         deadline = time.monotonic() + patience
         self.flush()
-        while self._buffer and (left := deadline - time.monotonic()) > 0:
+        while self.waiting and (left := deadline - time.monotonic()) > 0:
             poll = select.poll()
             poll.register(self._fd, select.POLLOUT)
             poll.poll(left * 1000)

@@ -110,7 +110,8 @@ def test_a_stuck_reader_costs_lines_that_are_counted_and_told_of(pipe):
         text += read_all(reader)
         console.flush()
     text += read_all(reader)
-    assert f"overlord | warning: {1001 - shown} lines of a dropped: the output was not read in time" in text.decode()
+    told = f"overlord | warning: {1001 - shown} lines of a dropped: the output could not be written in time"
+    assert told in text.decode()
     assert b"still heard" in text
     assert console.show("a", "again")
 
@@ -165,6 +166,35 @@ def test_a_file_is_simply_written(tmp_path):
     console.flush()
     os.close(fd)
     assert (tmp_path / "f").read_text() == "a        | x\n"
+
+
+def test_a_file_on_a_full_disk_is_written_again_when_there_is_room(tmp_path):
+    fd = os.open("/dev/full", os.O_WRONLY)
+    console = Console(fd, colour=False)
+    console.show("a", "x")
+    console.flush()
+    assert not console.waiting, "no selector tells when there is room"
+    while console.show("a", "y" * 10_000):
+        pass
+    file = os.open(tmp_path / "f", os.O_WRONLY | os.O_CREAT)
+    os.dup2(file, fd)
+    console.flush()
+    console.finish(0.1)
+    os.close(file)
+    os.close(fd)
+    first, *_, last = (tmp_path / "f").read_text().splitlines()
+    assert first == "a        | x"
+    assert last == "overlord | warning: 1 line of a dropped: the output could not be written in time"
+
+
+def test_at_the_end_a_full_disk_is_not_waited_for():
+    fd = os.open("/dev/full", os.O_WRONLY)
+    console = Console(fd, colour=False)
+    console.show("a", "x")
+    begun = time.monotonic()
+    console.finish(5)
+    assert time.monotonic() - begun < 2
+    os.close(fd)
 
 
 def test_what_cannot_be_opened_again_is_polled(pipe, monkeypatch):
