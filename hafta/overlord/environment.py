@@ -60,61 +60,58 @@ def read_file(path: str, unit: str, *, optional: bool) -> dict[str, str]:
 
 def parse_file(text: str, path: str) -> Iterator[tuple[str, str]]:
     """Give the assignments of an environment file (systemd.exec(5)): shell-like quotes, no expansion of variables."""
-    number, at = 1, 0
+    at = 0
     while at < len(text):
-        begin, number_here = at, number
-        at = _end_of_assignment(text, at)
-        line = text[begin:at]
-        number += line.count("\n")
-        if line.strip() and line.lstrip()[0] not in "#;":
-            yield _assignment(line, path, number_here)
+        line = text[at:].partition("\n")[0]
+        if not line.strip() or line.lstrip()[0] in "#;":
+            at += len(line) + 1
+            continue
+        name = _name(line, path, text.count("\n", 0, at) + 1)
+        value, at = _value(text, at + line.index("=") + 1)
+        yield name, value
 
 
-def _end_of_assignment(text: str, at: int) -> int:
-    """Return where the line that begins at `at` ends: quotes and backslashes take newlines into it."""
-    quote = ""
-    comment = text[at:].lstrip(" \t")[:1] in {"#", ";"}
-    while at < len(text):
-        char = text[at]
-        at += 1
-        if char == "\\" and quote != "'" and not comment:
-            at += 1
-        elif char == quote:
-            quote = ""
-        elif char == "\n" and not quote:
-            return at
-        elif char in "\"'" and not quote and not comment:
-            quote = char
-    return at
-
-
-def _assignment(line: str, path: str, number: int) -> tuple[str, str]:
-    name, equals, value = line.strip().partition("=")
+def _name(line: str, path: str, number: int) -> str:
+    name, equals, _ = line.strip().partition("=")
     name = name.removeprefix("export ").strip()
     if not equals or not is_variable(name):
         raise UnitError(f"{path}:{number}: {line.strip()}: expected NAME=value", f"mend line {number} of {path}")
-    return name, _unquote(value.strip())
+    return name
 
 
-def _unquote(text: str) -> str:
+def _value(text: str, at: int) -> tuple[str, int]:
+    """Return the value that begins at `at`, and where it ends: quotes and backslashes take newlines into it.
+
+    A quote opens only where nothing unquoted stands before it: those inside of `{"a": 1}` or `it's` are kept.
+    """
     found: list[str] = []
-    quote, at = "", 0
+    quote, is_bare, length = "", False, 0  # length: without blanks at the end
     while at < len(text):
         char = text[at]
         at += 1
-        if char == quote:
+        if quote and char == quote:
             quote = ""
-        elif char in "\"'" and not quote:
+        elif quote:
+            is_escape = char == "\\" and quote == '"'
+            found.append(_escaped(text[at : at + 1]) if is_escape else char)
+            at += is_escape
+        elif char in "\r\n":
+            break
+        elif char in "\"'" and not is_bare:
             quote = char
-        elif char == "\\" and quote != "'":
-            found.append(_escaped(text[at : at + 1], quote))
-            at += 1
+        elif char in " \t":
+            found += char * is_bare
+            continue
         else:
-            found.append(char)
-    return "".join(found)
+            is_bare = True
+            found.append(text[at : at + 1].strip("\r\n") if char == "\\" else char)
+            at += char == "\\"
+        length = len(found)
+    return "".join(found[:length]), at
 
 
-def _escaped(char: str, quote: str) -> str:
+def _escaped(char: str) -> str:
+    """Return what a backslash before a character means between double quotes."""
     if char == "\n":
         return ""
-    return char if not quote or char in '"\\`$' else "\\" + char
+    return char if char and char in '"\\`$' else "\\" + char

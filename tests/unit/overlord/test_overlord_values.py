@@ -252,6 +252,24 @@ G="""
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("don't", "don't"),
+        ('{"a": "b c"}', '{"a": "b c"}'),
+        ('--name="x y"', '--name="x y"'),
+        ('"x" "y"', "xy"),
+        ('"x" y \t', "xy"),
+        ("'a'b'c'", "ab'c'"),
+        ("\\ x\\ ", " x "),
+        ("\xa0x", "\xa0x"),
+        ("x\r", "x"),
+    ],
+)
+def test_a_quote_counts_only_where_a_value_begins_and_the_next_line_is_another(text, value):
+    assert dict(parse_file(f"A={text}\nB=2\n", "f")) == {"A": value, "B": "2"}
+
+
 def test_a_wrong_line_of_an_environment_file_is_named():
     with pytest.raises(UnitError, match="f:3: no assignment: expected NAME=value"):
         dict(parse_file("A='1\n2'\nno assignment\n", "f"))
