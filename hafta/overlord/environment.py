@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glob import glob, has_magic
+
 from hafta.overlord.execstart import PATH
 from hafta.overlord.values import is_variable
 from hafta.systemd.unitfile import UnitError
@@ -27,7 +29,8 @@ def compose(unit: Unit, ours: Mapping[str, str], extra: Mapping[str, str]) -> di
     found = {"PATH": PATH, **{name: ours[name] for name in passed if name in ours}, **_user(unit, ours)}
     found.update(unit.environment)
     for path, optional in unit.environment_files:
-        found.update(read_file(path, unit.name, optional=optional))
+        for each in _matching(path):
+            found.update(read_file(each, unit.name, optional=optional))
     if unit.command:
         found.update(unit.command.environment)
     found.update(extra)
@@ -36,6 +39,11 @@ def compose(unit: Unit, ours: Mapping[str, str], extra: Mapping[str, str]) -> di
         if name in found and (not equals or found[name] == value):
             del found[name]
     return found
+
+
+def _matching(path: str) -> list[str]:
+    """Return the files that a path with wildcards means, in order; itself if none is there."""
+    return sorted(glob(path)) or [path] if has_magic(path) else [path]
 
 
 def _user(unit: Unit, ours: Mapping[str, str]) -> dict[str, str]:

@@ -286,6 +286,16 @@ def test_an_environment_file_may_be_missing_only_with_the_dash(tmp_path):
         read_file(str(tmp_path), "u", optional=True)
 
 
+def test_an_environment_file_with_wildcards_is_all_that_match_in_order(tmp_path):
+    for name in "ba":
+        (tmp_path / f"{name}.env").write_text(f"LAST={name}\n{name}=1\n")
+    unit = Unit("u.service", "f", environment_files=((f"{tmp_path}/*.env", False), (f"{tmp_path}/no*", True)))
+    assert compose(unit, {}, {}) == {"PATH": execstart.PATH, "a": "1", "b": "1", "LAST": "b"}
+    missing = unit.replace(environment_files=((f"{tmp_path}/no*", False),))
+    with pytest.raises(UnitError, match=r"no\*: No such file or directory"):
+        compose(missing, {}, {})
+
+
 def test_the_environment_is_clean_and_what_comes_later_wins(tmp_path):
     file = tmp_path / "env"
     file.write_text("A=file\nB=file\n")
