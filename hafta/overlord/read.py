@@ -86,6 +86,9 @@ class _Reader:
         credentials, lost, why = find_credentials(values.pop("user", ""), values.pop("group", ""))
         self.lost += [Unheeded(name, self.taken[name.lower()][-1].line) for name in lost]
         self.notes += why
+        path, optional = values.get("working_directory", ("", False))
+        if path == "~":
+            values["working_directory"] = (credentials.home or self.specifiers.expand("%h"), optional)
         return unit.replace(policy=policy, command=command, credentials=credentials)
 
     def _settle_times(self, values: dict[str, Any]) -> None:

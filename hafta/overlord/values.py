@@ -160,10 +160,9 @@ def environment_file(value: str, specifiers: Specifiers) -> tuple[tuple[str, boo
 
 
 def directory(value: str, specifiers: Specifiers) -> tuple[str, bool]:
-    """Read a working directory: absolute, or ~ for home; a leading - lets it be missing."""
-    path = value.removeprefix("-")
-    path = specifiers.expand("%h" if path == "~" else path)
-    if not path.startswith("/"):
+    """Read a working directory: absolute, or ~ for the home of User=; a leading - lets it be missing."""
+    path = specifiers.expand(value.removeprefix("-"))
+    if not path.startswith("/") and path != "~":
         raise ValueError("an absolute path or ~, - in front if it may be missing")
     return path, value.startswith("-")
 

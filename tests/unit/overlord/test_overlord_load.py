@@ -1,6 +1,7 @@
 """From files to units: what is honoured, what is named as not honoured, what is refused, and what is pulled in."""
 
 import os
+import pwd
 import signal
 import sys
 
@@ -118,6 +119,14 @@ def test_an_infinite_watchdog_is_none_and_an_infinite_wait_for_a_restart_is_refu
     assert files.one("WatchdogSec=infinity").watchdog_sec == 0
     with pytest.raises(UnitError, match="RestartSec=infinity: expected a time span that ends"):
         files.one("RestartSec=infinity")
+
+
+def test_a_tilde_is_the_home_of_the_user_that_the_service_runs_as(files, monkeypatch):
+    me = pwd.getpwuid(os.geteuid())
+    assert files.one("WorkingDirectory=~").working_directory == (me.pw_dir, False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    daemon = pwd.getpwnam("daemon")
+    assert files.one("WorkingDirectory=-~\nUser=daemon").working_directory == (daemon.pw_dir, True)
 
 
 def test_a_oneshot_may_take_for_ever_to_start(files):

@@ -43,7 +43,7 @@ SPEC = Specifiers("foo-bar@a-b\\x2dc.service", "/u/foo-bar@.service", ROOTS)
         (values.environment_file, "-/etc/%p", (("/etc/foo-bar", True),)),
         (values.environment_file, "/etc/x", (("/etc/x", False),)),
         (values.directory, "-/tmp", ("/tmp", True)),
-        (values.directory, "~", (pwd.getpwuid(os.geteuid()).pw_dir, False)),
+        (values.directory, "-~", ("~", True)),
         (values.limit("CORE"), "0", ((resource.RLIMIT_CORE, 0, 0),)),
         (values.limit("NOFILE"), "1K:infinity", ((resource.RLIMIT_NOFILE, 1024, resource.RLIM_INFINITY),)),
         (values.limit("AS"), "2G", ((resource.RLIMIT_AS, 2**31, 2**31),)),
