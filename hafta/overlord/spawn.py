@@ -95,7 +95,7 @@ def _become(launch: Launch, parent: int, output: int, report: int) -> None:
         _connect(output)
         status = LIMITS
         for kind, soft, hard in launch.limits:
-            resource.setrlimit(kind, (soft, hard))
+            _limit(kind, soft, hard)
         status = GROUP
         _change_group(launch.credentials)
         status = USER
@@ -127,6 +127,18 @@ def _connect(output: int) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd, source in enumerate((null, output, output)):
         os.dup2(source, fd)
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or what of it may be had: raising the hard limit takes a privilege that containers seldom have."""
+    try:
+        resource.setrlimit(kind, (soft, hard))
+    except ValueError:
+        most = resource.getrlimit(kind)[1]
+        if most == resource.RLIM_INFINITY:
+            raise
+        wanted = [most if value == resource.RLIM_INFINITY else min(value, most) for value in (soft, hard)]
+        resource.setrlimit(kind, (wanted[0], wanted[1]))
 
 
 def _change_group(credentials: Credentials) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import importlib
 import os
 import pkgutil
+import resource
 import signal
 import socket
 import stat
@@ -470,6 +471,13 @@ def test_a_child_says_how_far_it_came():
     assert outcome(path="/nonexistent", ignore_sigpipe=False, **optional)[2:] == ("203 2", 203)
     assert outcome(argv=["a\0b"])[2:] == ("203 22", 203)
     assert outcome(limits=((7, 10, 5),))[2:] == ("205 22", 205)
+    assert outcome(limits=((resource.RLIMIT_CPU, 10, 5),))[2:] == ("205 22", 205)
+
+
+def test_a_limit_that_may_not_be_had_is_as_near_to_it_as_may_be():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = (resource.RLIMIT_NOFILE, resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    assert outcome(argv=["sh", "-c", "ulimit -Sn; ulimit -Hn"], limits=(limit,))[1:] == (f"{most}\n{most}\n", "", 0)
 
 
 @pytest.mark.parametrize(("ignore", "status"), [(True, 0), (False, -13)])
