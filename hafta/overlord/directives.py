@@ -82,7 +82,7 @@ _LIFE = {
 }
 _RESOURCES = ("AS", "CORE", "CPU", "DATA", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO")
 _LIMITS = {
-    f"Limit{name}": Directive("limits", values.limit(name), adds=True) for name in (*_RESOURCES, "SIGPENDING", "STACK")
+    f"Limit{name}": Directive(f"limit {name}", values.limit(name)) for name in (*_RESOURCES, "SIGPENDING", "STACK")
 }
 
 #: By section and name.

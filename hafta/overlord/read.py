@@ -80,6 +80,7 @@ class _Reader:
         sets: dict[str, Any] = {name: _joined(values.pop(name, ())) for name in _SETS}
         chosen = {name: values.pop(name) for name in _POLICY if name in values}
         exec_start, command = self._command(values.pop("exec", ()))
+        limits = tuple(values.pop(name) for name in tuple(values) if name.startswith("limit "))
         policy = Policy(**chosen, **sets, ignore_failure=exec_start.ignores_failure)
         if policy.type == "oneshot" and policy.restart in {"always", "on-success"}:
             raise self.taken["restart"][-1].wrong("anything but always and on-success: Type=oneshot cannot have them")
@@ -89,7 +90,7 @@ class _Reader:
         path, optional = values.get("working_directory", ("", False))
         if path == "~":
             values["working_directory"] = (credentials.home or self.specifiers.expand("%h"), optional)
-        return unit.replace(policy=policy, command=command, credentials=credentials)
+        return unit.replace(policy=policy, command=command, credentials=credentials, limits=limits)
 
     def _settle_times(self, values: dict[str, Any]) -> None:
         both = values.pop("timeout", None)

@@ -167,12 +167,12 @@ def directory(value: str, specifiers: Specifiers) -> tuple[str, bool]:
     return path, value.startswith("-")
 
 
-def limit(name: str) -> Callable[[str, Specifiers], tuple[tuple[int, int, int]]]:
+def limit(name: str) -> Callable[[str, Specifiers], tuple[int, int, int]]:
     """Make a reader of LimitNAME=: soft:hard or one number for both."""
 
-    def read(value: str, _: Specifiers) -> tuple[tuple[int, int, int]]:
+    def read(value: str, _: Specifiers) -> tuple[int, int, int]:
         soft, colon, hard = value.partition(":")
-        return ((getattr(resource, f"RLIMIT_{name}"), _amount(soft), _amount(hard if colon else soft)),)
+        return getattr(resource, f"RLIMIT_{name}"), _amount(soft), _amount(hard if colon else soft)
 
     return read
 

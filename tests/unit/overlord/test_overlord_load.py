@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import resource
 import signal
 import sys
 
@@ -121,6 +122,11 @@ def test_an_infinite_watchdog_is_none_and_an_infinite_wait_for_a_restart_is_refu
         files.one("RestartSec=infinity")
 
 
+def test_each_limit_is_reset_and_set_anew_by_itself(files):
+    unit = files.one("LimitCORE=0\nLimitNOFILE=100\nLimitNOFILE=\nLimitAS=1M\nLimitAS=2M")
+    assert unit.limits == ((resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_AS, 2**21, 2**21))
+
+
 def test_a_tilde_is_the_home_of_the_user_that_the_service_runs_as(files, monkeypatch):
     me = pwd.getpwuid(os.geteuid())
     assert files.one("WorkingDirectory=~").working_directory == (me.pw_dir, False)
@@ -213,6 +219,7 @@ def test_a_unit_that_is_not_there_is_named_with_who_requires_it(files):
 def test_every_directive_names_a_field_that_exists():
     others = {"type", "restart", "remain", "limit_interval", "limit_burst", "success", "prevent", "force", "exec"}
     others |= {"user", "group", "timeout"}
+    others |= {directive.field for name, directive in DIRECTIVES["Service"].items() if name.startswith("Limit")}
     for directive in (directive for section in DIRECTIVES.values() for directive in section.values()):
         assert directive.field in {*Unit._fields, *Needs._fields, *others}
 

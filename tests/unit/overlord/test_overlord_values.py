@@ -44,9 +44,9 @@ SPEC = Specifiers("foo-bar@a-b\\x2dc.service", "/u/foo-bar@.service", ROOTS)
         (values.environment_file, "/etc/x", (("/etc/x", False),)),
         (values.directory, "-/tmp", ("/tmp", True)),
         (values.directory, "-~", ("~", True)),
-        (values.limit("CORE"), "0", ((resource.RLIMIT_CORE, 0, 0),)),
-        (values.limit("NOFILE"), "1K:infinity", ((resource.RLIMIT_NOFILE, 1024, resource.RLIM_INFINITY),)),
-        (values.limit("AS"), "2G", ((resource.RLIMIT_AS, 2**31, 2**31),)),
+        (values.limit("CORE"), "0", (resource.RLIMIT_CORE, 0, 0)),
+        (values.limit("NOFILE"), "1K:infinity", (resource.RLIMIT_NOFILE, 1024, resource.RLIM_INFINITY)),
+        (values.limit("AS"), "2G", (resource.RLIMIT_AS, 2**31, 2**31)),
     ],
 )
 def test_values_are_read(read, text, value):
