@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hafta.systemd.unitfile import Entry
 
 _NEEDS = ("wants", "requires", "binds_to", "part_of", "after", "before")
+_SHORTHANDS = {"timeout": ("timeout_start", "timeout_stop")}
 _SETS = ("success", "prevent", "force")
 _POLICY = ("type", "restart", "remain", "limit_interval", "limit_burst")
 
@@ -44,7 +45,9 @@ class _Reader:
         """Put an entry with those of its directive, or note that it is not honoured."""
         known = DIRECTIVES.get(entry.section, {})
         if entry.name in known and not (entry.section == "Service" and self.suffix != "service"):
-            self.taken.setdefault(known[entry.name].field, []).append(entry)
+            field = known[entry.name].field
+            for each in _SHORTHANDS.get(field, (field,)):
+                self.taken.setdefault(each, []).append(entry)
         elif not _is_harmless(entry):
             here = entry.section == self.suffix.capitalize()  # elsewhere, it may be the section that is wrong
             self.unheeded.setdefault(entry.name if here else f"[{entry.section}] {entry.name}", entry)
@@ -93,10 +96,6 @@ class _Reader:
         return unit.replace(policy=policy, command=command, credentials=credentials, limits=limits)
 
     def _settle_times(self, values: dict[str, Any]) -> None:
-        both = values.pop("timeout", None)
-        if both is not None:
-            values.setdefault("timeout_start", both)
-            values.setdefault("timeout_stop", both)
         if values.get("type") == "oneshot":
             values.setdefault("timeout_start", INFINITE)
         values.setdefault("timeout_abort", values.get("timeout_stop", Unit.timeout_abort))

@@ -127,6 +127,11 @@ def test_each_limit_is_reset_and_set_anew_by_itself(files):
     assert unit.limits == ((resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_AS, 2**21, 2**21))
 
 
+def test_timeoutsec_is_both_timeouts_until_a_later_line_sets_one(files):
+    unit = files.one("TimeoutStartSec=1\nTimeoutStopSec=2\nTimeoutSec=3\nTimeoutStopSec=4")
+    assert (unit.timeout_start, unit.timeout_stop, unit.timeout_abort) == (3.0, 4.0, 4.0)
+
+
 def test_a_tilde_is_the_home_of_the_user_that_the_service_runs_as(files, monkeypatch):
     me = pwd.getpwuid(os.geteuid())
     assert files.one("WorkingDirectory=~").working_directory == (me.pw_dir, False)
