@@ -114,8 +114,16 @@ def signal_number(value: str, _: Specifiers | None = None) -> int:
 def _signal(value: str) -> int | None:
     if value.isascii() and value.isdigit():
         return int(value) if int(value) in signal.valid_signals() else None
-    name = value if value.startswith("SIG") else f"SIG{value}"
-    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None
+    name, sign, distance = value.removeprefix("SIG").partition("+" if "+" in value else "-")
+    if f"SIG{name}" not in signal.Signals.__members__:
+        return None
+    number = int(signal.Signals[f"SIG{name}"])
+    if not sign:
+        return number
+    if name not in {"RTMIN", "RTMAX"} or not (distance.isascii() and distance.isdigit()):
+        return None
+    number += int(sign + distance)
+    return number if signal.SIGRTMIN <= number <= signal.SIGRTMAX else None
 
 
 def statuses(value: str, _: Specifiers) -> tuple[Statuses]:
