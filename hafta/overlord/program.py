@@ -117,10 +117,22 @@ def _runtime_directories(plan: Plan) -> list[str]:
 
 def _removable(plan: Plan) -> list[str]:
     """Return the directories that are to go when they are empty, deepest first: all but the system's."""
-    roots = plan.roots
-    found = [os.path.join(roots.state, name) for unit in plan.units.values() for name in unit.state_directory]
-    found = [*found, roots.state, *_missing_above(roots.state)] if roots.state != "/var/lib" else []
-    return [*found, roots.runtime] if roots.runtime != "/run" else found
+    roots, units = plan.roots, plan.units.values()
+    found: list[str] = []
+    if roots.state != "/var/lib":
+        found += [path for unit in units for name in unit.state_directory for path in _from_to(name, roots.state)]
+        found += [roots.state, *_missing_above(roots.state)]
+    if roots.runtime != "/run":
+        names = [name for unit in units for name in unit.runtime_directory]
+        found += [path for name in names for path in _from_to(name, roots.runtime)[1:]]  # they themselves are trees
+        found.append(roots.runtime)
+    return found
+
+
+def _from_to(name: str, root: str) -> list[str]:
+    """Return the directory `name` below a root and those between them, deepest first."""
+    above = os.path.dirname(name)
+    return [os.path.join(root, name), *(_from_to(above, root) if above else ())]
 
 
 def _missing_above(path: str) -> list[str]:

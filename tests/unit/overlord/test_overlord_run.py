@@ -620,6 +620,16 @@ def test_a_daemon_that_hides_from_its_unit_ends_with_the_overlord(place):
     assert not is_alive(int(hidden))
 
 
+def test_directories_in_directories_go_with_what_was_in_them(place):
+    place.service("a", SLEEPER, "RuntimeDirectory=a/b/c a/d", "StateDirectory=e/f")
+    overlord = place.start("a")
+    overlord.wait_for("is ready")
+    assert os.path.isdir(f"{place.runtime}/a/b/c")
+    assert overlord.stop() == 0
+    assert_clean(place)
+    assert not os.path.exists(place.state)
+
+
 def test_runtimedirectorypreserve_decides_what_a_restart_finds(place):
     for name, preserve in (("no", "no"), ("again", "restart"), ("yes", "yes")):
         note = "ls $$RUNTIME_DIRECTORY; touch $$RUNTIME_DIRECTORY/kept; exec sleep 1000"
