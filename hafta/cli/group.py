@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from hafta import exits
@@ -32,6 +35,7 @@ hafta.add_command(run)
 
 def run_group(argv: Sequence[str] | None) -> int:
     """Run a command line; return the exit status."""
+    _fill_streams()
     try:
         status = hafta.main(args=None if argv is None else list(argv), prog_name="hafta", standalone_mode=False)
     except click.ClickException as error:
@@ -42,6 +46,13 @@ def run_group(argv: Sequence[str] | None) -> int:
     except (HaftaError, OSError) as error:
         return complain(error, debug=False)
     return int(status or exits.OK)
+
+
+def _fill_streams() -> None:
+    """Have something in the place of streams that were closed when the program began, which are None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the program runs
 
 
 def _path(error: click.ClickException) -> str:

@@ -423,6 +423,21 @@ def test_discard_asks_nobody_where_there_is_no_terminal(killed, capsys, monkeypa
     assert len(list(killed.iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    ("closed", "words", "status"),
+    [
+        ("0<&-", "discard copy@x", exits.USAGE),
+        (">&-", "show copy@x", exits.OK),
+        (">&-", "", exits.OK),
+        (">&- 2>&-", "show nobody", exits.NOT_FOUND),
+    ],
+)
+def test_a_closed_stream_is_no_error(killed, closed, words, status):
+    command = f'"$0" -m hafta.cli checkpoints {words} --directory "$1" {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable, killed], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+
+
 @pytest.mark.parametrize(("answer", "status", "left"), [("n", exits.FAILED, 1), ("y", exits.OK, 0)])
 def test_discard_shows_the_record_and_asks_on_a_terminal(killed, answer, status, left):
     master, slave = pty.openpty()
