@@ -188,10 +188,14 @@ class Runner:
         return [pid for pid in self._context.members(self.name) if pid != self.main]
 
     def _signal(self, signum: int, *, rest: bool) -> None:
-        for pid in filter(None, (self.main, *(self._rest() if rest else ()))):
-            kill(pid, signum)
-            if signum not in {signal.SIGKILL, signal.SIGCONT}:
-                kill(pid, signal.SIGCONT)  # a stopped process could not obey
+        """Send a signal to each process once, also to one that another has forked before it had the signal."""
+        told = {0}
+        while fresh := {self.main, *(self._rest() if rest else ())} - told:
+            told |= fresh
+            for pid in fresh:
+                kill(pid, signum)
+                if signum not in {signal.SIGKILL, signal.SIGCONT}:
+                    kill(pid, signal.SIGCONT)  # a stopped process could not obey
 
     def _clear(self) -> None:
         if self.unit.kill_mode == "mixed":

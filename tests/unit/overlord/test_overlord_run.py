@@ -610,6 +610,25 @@ def test_killmode_mixed_kills_the_rest_at_once(place):
     assert_clean(place)
 
 
+def test_who_is_forked_while_its_unit_is_told_to_end_is_told_too(place):
+    forks = place.script(
+        "forks.py",
+        """
+        import os
+        for _ in range(20):
+            if os.fork() == 0:
+                if os.fork() == 0:
+                    os.execv("/bin/sleep", ["sleep", "1000"])
+                os._exit(0)
+        os._exit(1)
+        """,
+    )
+    place.service("a", forks, "Restart=always", "RestartSec=0", "TimeoutStopSec=45", unit=("StartLimitBurst=0",))
+    overlord = place.start("a")
+    overlord.wait_for("Unit a.service is starting", 6)
+    assert overlord.stop() == 0
+
+
 def test_a_daemon_that_hides_from_its_unit_ends_with_the_overlord(place):
     # A new session, two forks and an empty environment: nothing names its unit any more.
     hide = "/usr/bin/env -i /usr/bin/setsid /bin/sh -c 'sleep 1000 & echo hidden $$!'"
