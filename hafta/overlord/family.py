@@ -8,6 +8,7 @@ main process led its session. Whoever escapes both belongs to no unit, and ends 
 from __future__ import annotations
 
 import os
+import time
 
 from hafta.overlord.environment import MARKER
 from hafta.overlord.processes import children, descendants, read_process, variable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hafta.overlord.runner import Runner
+
+EXECUTING = 0.1  # seconds that an execve(2) may last before its process is taken for nobody's
+PAUSE = 0.001  # seconds
 
 
 class Family:
@@ -68,7 +72,7 @@ class Family:
         for name, runner in self._runners.items():
             if pid == runner.main:
                 return name
-        identity, _, name = (variable(pid, MARKER) or "").partition("/")
+        identity, _, name = _marker(pid).partition("/")
         if identity == self._identity:
             return name
         process = read_process(pid)
@@ -93,3 +97,21 @@ class Family:
         """Reap whoever has ended, when nobody asks any more who it was."""
         for _ in self.reap():
             pass
+
+
+def _marker(pid: int) -> str:
+    """Return the marker of a process, empty for none.
+
+    In the middle of execve(2) a process shows no environment, so none is only believed when it is seen twice.
+    """
+    deadline = time.monotonic() + EXECUTING
+    seen = 0
+    while not (found := variable(pid, MARKER)):
+        process = read_process(pid)
+        if process is None or process.is_dead or time.monotonic() > deadline:
+            return ""
+        seen = 0 if process.is_executing() else seen + 1
+        if seen == 2:
+            return ""
+        time.sleep(PAUSE)
+    return found

@@ -328,6 +328,18 @@ def test_a_process_belongs_to_the_unit_of_its_main_process_or_of_its_environment
     assert by_marker.owner(1) == by_marker.owner(999_999_999) == ""
 
 
+def test_who_is_in_the_middle_of_execve_is_asked_again_whose_it_is(child, monkeypatch):
+    tries = [1, 1, 1]
+    shown = family.variable
+    monkeypatch.setattr(processes.Process, "is_executing", lambda _: bool(tries and tries.pop()))
+    monkeypatch.setattr(family, "variable", lambda *words: None if tries else shown(*words))
+    assert family.Family("test-id", {}, lambda: 0).owner(child.pid) == "u.service"
+    tries += [1] * 1000
+    begun = time.monotonic()
+    assert family.Family("test-id", {}, lambda: 0).owner(child.pid) == ""
+    assert time.monotonic() - begun < 5
+
+
 def test_strangers_and_the_keeper_are_nobodys(child):
     assert child.pid not in family.Family("id", {}, lambda: 0).own_children()
     found = family.Family("id", {}, lambda: child.pid)
