@@ -100,6 +100,8 @@ def folders(value: str, specifiers: Specifiers) -> tuple[str, ...]:
     for name in found:
         if name.startswith("/") or {"", ".", ".."} & set(name.split("/")):
             raise ValueError("names of directories, not absolute and without . or ..")
+        if ":" in name:
+            raise ValueError("names of directories; the link that a colon asks for is not made")
     return found
 
 

@@ -67,6 +67,7 @@ def test_values_are_read(read, text, value):
         (values.folders, "/a", "names of directories"),
         (values.folders, "a/../b", "names of directories"),
         (values.folders, "''", "names of directories"),
+        (values.folders, "a:b", "the link that a colon asks for is not made"),
         (values.signal_number, "SIGNOPE", "a signal such as SIGTERM or 15"),
         (values.signal_number, "99", "a signal such as SIGTERM or 15"),
         (values.signal_number, "SIGTERM+1", "a signal such as SIGTERM or 15"),
