@@ -120,8 +120,8 @@ class Loader:
                 yield "unit", other
 
     def _file_of(self, name: Name) -> str:
-        for folder in self.path:
-            for candidate in filter(None, (name.full, name.template)):
+        for candidate in filter(None, (name.full, name.template)):
+            for folder in self.path:
                 file = os.path.join(folder, candidate)
                 if os.path.exists(file):
                     return file

@@ -269,6 +269,12 @@ def test_a_template_is_used_for_an_instance_unless_there_is_a_file_for_that(file
     assert [unit.environment for unit in units.values()] == [(("I", "one"),), (("I", "own"),)]
 
 
+def test_a_file_for_an_instance_wins_over_a_template_in_a_directory_before_it(files):
+    files.service("a@", "Environment=I=%i")
+    files.write("a@own.service", f"[Service]\n{TRUE}Environment=I=file", "more")
+    assert files.load("a@own")["a@own.service"].environment == (("I", "file"),)
+
+
 def test_drop_ins_come_in_the_order_of_their_names_and_the_first_directory_wins(files):
     files.service("foo-bar@")
     files.write("foo-bar@x.service.d/20.conf", "[Service]\nEnvironment=A=20\n")
