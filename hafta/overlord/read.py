@@ -56,7 +56,8 @@ class _Reader:
         """Read the values and put the unit together."""
         values = {field: value for field, entries in self.taken.items() if (value := self._read(entries)) is not None}
         needs = Needs(**{name: values.pop(name, ()) for name in _NEEDS})
-        unit = Unit(self.specifiers.name.full, self.specifiers.file, needs=needs)
+        unlimited = Policy(limit_burst=0)  # a target has no start limit
+        unit = Unit(self.specifiers.name.full, self.specifiers.file, needs=needs, policy=unlimited)
         if self.suffix == "service":
             unit = self._service(unit, values)
         unit = unit.replace(**{name: value for name, value in values.items() if name in Unit._fields})

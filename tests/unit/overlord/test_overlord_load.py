@@ -132,6 +132,11 @@ def test_timeoutsec_is_both_timeouts_until_a_later_line_sets_one(files):
     assert (unit.timeout_start, unit.timeout_stop, unit.timeout_abort) == (3.0, 4.0, 4.0)
 
 
+def test_a_target_has_no_start_limit(files):
+    files.write("t.target", "[Unit]\nStartLimitBurst=1\n")
+    assert files.load("t.target")["t.target"].policy.limit_burst == 0
+
+
 def test_a_tilde_is_the_home_of_the_user_that_the_service_runs_as(files, monkeypatch):
     me = pwd.getpwuid(os.geteuid())
     assert files.one("WorkingDirectory=~").working_directory == (me.pw_dir, False)
