@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from hafta.journal.overlord_events import UnitStarting
 from hafta.overlord import spawn
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 KILL_PATIENCE = 5.0  # seconds in which SIGKILL must have worked, before it is sent again
 KILLS = 2  # that an overlord which is to stop waits for
+LOOKING = 1.0  # seconds that are spent on processes forked meanwhile: one that forks for ever must not hold us up
 
 
 class Runner:
@@ -189,8 +191,8 @@ class Runner:
 
     def _signal(self, signum: int, *, rest: bool) -> None:
         """Send a signal to each process once, also to one that another has forked before it had the signal."""
-        told = {0}
-        while fresh := {self.main, *(self._rest() if rest else ())} - told:
+        told, end = {0}, time.monotonic() + LOOKING
+        while (fresh := {self.main, *(self._rest() if rest else ())} - told) and time.monotonic() < end:
             told |= fresh
             for pid in fresh:
                 kill(pid, signum)

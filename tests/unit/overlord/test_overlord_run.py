@@ -629,6 +629,28 @@ def test_who_is_forked_while_its_unit_is_told_to_end_is_told_too(place):
     assert overlord.stop() == 0
 
 
+def test_who_forks_for_ever_and_ignores_sigterm_holds_nobody_up(place):
+    """A relay of children, each of which forks the next one and ends: the overlord still sees that the time is up."""
+    relay = place.script(
+        "relay.py",
+        """
+        import os, signal, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.nice(19)
+        end = time.monotonic() + 60
+        print("up", flush=True)
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+        """,
+    )
+    place.service("a", relay, "TimeoutStopSec=1", "KillMode=control-group", "RemainAfterExit=yes")
+    overlord = place.start("a")
+    overlord.wait_for(r"a +\| up")
+    assert overlord.stop() == 0
+    assert_clean(place)
+
+
 def test_a_daemon_that_hides_from_its_unit_ends_with_the_overlord(place):
     # A new session, two forks and an empty environment: nothing names its unit any more.
     hide = "/usr/bin/env -i /usr/bin/setsid /bin/sh -c 'sleep 1000 & echo hidden $$!'"
