@@ -37,7 +37,7 @@ def drive(conductor: Conductor) -> None:
 
 
 def _run_normal(conductor: Conductor) -> None:
-    """Run a normal function; and further ones while they are plain and go well, or are rolled back in place."""
+    """Run a normal function; and plain ones that follow, as long as they go well or are rolled back in place."""
     if conductor.released != conductor.machine.failed:
         conductor.release()
     if conductor.careful or not conductor.machine.node.plain:
@@ -45,7 +45,7 @@ def _run_normal(conductor: Conductor) -> None:
         return
     machine, run, now = conductor.machine, conductor.run, conductor.runtime.now
     in_place = run if conductor.unobserved else None
-    while machine.node.plain:
+    while True:
         try:
             answer = machine.walk(run)
         except _LINKED as error:
