@@ -26,7 +26,7 @@ PROGRAM = Program(
     "hafta checkpoints",
     "Show where durable sequences stand, without disturbing who runs them.",
     (DIRECTORY, AS_JSON),
-    (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION),
+    (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[COMMAND [ARG]...]",
 )
 

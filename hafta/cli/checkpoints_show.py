@@ -22,7 +22,7 @@ PROGRAM = Program(
     "hafta checkpoints show",
     "Show all that is known of one record.",
     (DIRECTORY, AS_JSON),
-    (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION),
+    (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "SEQUENCE[@INSTANCE]",
 )
 

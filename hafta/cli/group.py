@@ -44,7 +44,7 @@ def run_group(argv: Sequence[str] | None) -> int:
     except click.Abort:
         return exits.FAILED
     except (HaftaError, OSError) as error:
-        return complain(error, debug=False)
+        return complain(error, otherwise="mend that and run it again")
     return int(status or exits.OK)
 
 

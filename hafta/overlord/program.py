@@ -36,13 +36,15 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return complain(error, debug=debug)
 
 
-def complain(error: HaftaError | OSError, *, debug: bool) -> int:
-    """Say what is wrong on stderr and return the exit status."""
+def complain(
+    error: HaftaError | OSError, *, debug: bool = False, otherwise: str = "run it with --debug to see where"
+) -> int:
+    """Say what is wrong on stderr and return the exit status. `otherwise`: the hint for what the system said."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    hint = error.hint if isinstance(error, HaftaError) else "run it with --debug to see where"
+    hint = error.hint if isinstance(error, HaftaError) else otherwise
     status = error.status if isinstance(error, HaftaError) else exits.SYSTEM
     print(f"hafta: error: {printable(str(error))}", f"hafta: {printable(hint)}", sep="\n", file=sys.stderr)
     return status

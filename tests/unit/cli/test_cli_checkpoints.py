@@ -12,7 +12,7 @@ import time
 import pytest
 
 from hafta import exits
-from hafta.cli import picture, records
+from hafta.cli import checkpoints, checkpoints_show, picture, records
 from hafta.cli.group import run_group
 from hafta.cli.table import LEAST, table
 from hafta.errors import HaftaError
@@ -436,6 +436,16 @@ def test_a_closed_stream_is_no_error(killed, closed, words, status):
     command = f'"$0" -m hafta.cli checkpoints {words} --directory "$1" {closed}'
     done = subprocess.run(["sh", "-c", command, sys.executable, killed], capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+
+
+@pytest.mark.parametrize("words", ["", "--json", "show copy@x"])
+def test_a_full_disk_is_told_with_a_status_that_help_has_and_no_option_that_there_is_not(killed, words):
+    command = f'"$0" -m hafta.cli checkpoints {words} --directory "$1" >/dev/full'
+    done = subprocess.run(["sh", "-c", command, sys.executable, killed], capture_output=True, text=True, check=False)
+    assert done.returncode == exits.SYSTEM
+    assert done.stderr.splitlines()[1] == "hafta: mend that and run it again"
+    assert exits.SYSTEM in checkpoints.PROGRAM.statuses
+    assert exits.SYSTEM in checkpoints_show.PROGRAM.statuses
 
 
 @pytest.mark.parametrize(("answer", "status", "left"), [("n", exits.FAILED, 1), ("y", exits.OK, 0)])

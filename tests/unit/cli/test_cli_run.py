@@ -181,7 +181,7 @@ def test_the_bare_help_names_every_option_and_status(capfd):
         (
             PermissionError(13, "no"),
             exits.SYSTEM,
-            "hafta: error: [Errno 13] no\nhafta: run it with --debug to see where\n",
+            "hafta: error: [Errno 13] no\nhafta: mend that and run it again\n",
         ),
     ],
 )
