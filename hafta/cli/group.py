@@ -11,7 +11,7 @@ from hafta import exits
 from hafta.cli.checkpoints import checkpoints
 from hafta.cli.run import run
 from hafta.errors import HaftaError
-from hafta.overlord.program import complain
+from hafta.overlord.program import complain, tell
 from hafta.version import VERSION
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def run_group(argv: Sequence[str] | None) -> int:
     try:
         status = hafta.main(args=None if argv is None else list(argv), prog_name="hafta", standalone_mode=False)
     except click.ClickException as error:
-        click.echo(f"hafta: error: {error.format_message()}\nhafta: see {_path(error)} --help", err=True)
+        tell(f"hafta: error: {error.format_message()}", f"hafta: see {_path(error)} --help")
         return exits.USAGE
     except click.Abort:
         return exits.FAILED

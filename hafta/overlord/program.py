@@ -46,8 +46,16 @@ def complain(
         traceback.print_exception(error)
     hint = error.hint if isinstance(error, HaftaError) else otherwise
     status = error.status if isinstance(error, HaftaError) else exits.SYSTEM
-    print(f"hafta: error: {printable(str(error))}", f"hafta: {printable(hint)}", sep="\n", file=sys.stderr)
+    tell(f"hafta: error: {printable(str(error))}", f"hafta: {printable(hint)}")
     return status
+
+
+def tell(*lines: str) -> None:
+    """Say something on stderr. Where that cannot be written to, the exit status has to do."""
+    try:
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # else the interpreter fails at its end, with a status of its own
 
 
 def run(values: Values, operands: Sequence[str], environ: Mapping[str, str]) -> int:

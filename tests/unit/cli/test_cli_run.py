@@ -194,6 +194,26 @@ def test_any_command_that_fails_says_why(monkeypatch, capfd, error, status, text
     assert capfd.readouterr().err == text
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("hafta.cli run nosuch-unit-at-all", exits.NOT_FOUND),
+        ("hafta.cli run --nosuch", exits.USAGE),
+        ("hafta.overlord --nosuch", exits.USAGE),
+        ("hafta.cli checkpoints --directory /nosuch", exits.NOT_FOUND),
+    ],
+)
+def test_the_status_tells_where_nothing_can_be_said(words, status):
+    environ = {**os.environ, "PYTHONPATH": ROOT}
+    reader, gone = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for stderr in (gone, full):
+        done = subprocess.run([sys.executable, "-m", *words.split()], check=False, env=environ, stderr=stderr)
+        os.close(stderr)
+        assert done.returncode == status
+
+
 def test_an_interrupted_command_failed(monkeypatch):
     import click
 
