@@ -13,7 +13,7 @@ from hafta.cli.checkpoints_show import show
 from hafta.cli.looking import AS_JSON, DIRECTORY, entries, read
 from hafta.cli.options import options
 from hafta.cli.picture import COLUMNS, plain, rows
-from hafta.cli.table import say, shown, table
+from hafta.cli.table import put, say, shown, table
 from hafta.settings import Program
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def checkpoints(context: click.Context, **given: Any) -> int:
     found = entries(values)
     now = time.time()
     if values.json:
-        click.echo(json.dumps([plain(entry, now) for entry in found], indent=2, allow_nan=False))
+        put(json.dumps([plain(entry, now) for entry in found], indent=2, allow_nan=False))
     else:
         _print(found, now)
     return exits.FAILED if any(entry.trouble for entry in found) else exits.OK

@@ -12,6 +12,7 @@ from hafta.cli.looking import AS_JSON, DIRECTORY, entries, read
 from hafta.cli.options import options
 from hafta.cli.picture import plain, text
 from hafta.cli.records import pick
+from hafta.cli.table import put
 from hafta.settings import Program
 
 TYPE_CHECKING = False
@@ -35,5 +36,5 @@ def show(name: str, **given: Any) -> int:
     values = read(PROGRAM, given)
     entry = pick(entries(values), name)
     now = time.time()
-    click.echo(json.dumps(plain(entry, now), indent=2, allow_nan=False) if values.json else text(entry, now))
+    put(json.dumps(plain(entry, now), indent=2, allow_nan=False) if values.json else text(entry, now))
     return exits.FAILED if entry.trouble else exits.OK

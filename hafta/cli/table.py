@@ -33,7 +33,15 @@ def table(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 def say(cells: Sequence[str], colour: str | None = None) -> None:
     """Print a line of a table; coloured only on a terminal that wants it."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    click.echo(click.style(GAP.join(cells).rstrip(), fg=colour), color=False if plain else None)
+    put(click.style(GAP.join(cells).rstrip(), fg=colour), color=False if plain else None)
+
+
+def put(text: str, *, color: bool | None = None) -> None:
+    """Print on stdout. A reader that has gone (head, less) has what it wanted: that is no error."""
+    try:
+        click.echo(text, color=color)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _cut(text: str, width: int) -> str:

@@ -448,6 +448,16 @@ def test_a_full_disk_is_told_with_a_status_that_help_has_and_no_option_that_ther
     assert exits.SYSTEM in checkpoints_show.PROGRAM.statuses
 
 
+@pytest.mark.parametrize("words", ["", "--json", "show copy@x", "show copy@x --json"])
+def test_a_reader_that_has_gone_is_no_error(killed, words):
+    reader, gone = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "hafta.cli", "checkpoints", *words.split(), "--directory", str(killed)]
+    done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
+    os.close(gone)
+    assert (done.returncode, done.stderr) == (exits.OK, b"")
+
+
 @pytest.mark.parametrize(("answer", "status", "left"), [("n", exits.FAILED, 1), ("y", exits.OK, 0)])
 def test_discard_shows_the_record_and_asks_on_a_terminal(killed, answer, status, left):
     master, slave = pty.openpty()
