@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -36,6 +37,7 @@ hafta.add_command(run)
 def run_group(argv: Sequence[str] | None) -> int:
     """Run a command line; return the exit status."""
     _fill_streams()
+    _say_anything()
     try:
         status = hafta.main(args=None if argv is None else list(argv), prog_name="hafta", standalone_mode=False)
     except click.ClickException as error:
@@ -53,6 +55,12 @@ def _fill_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the program runs
+
+
+def _say_anything() -> None:
+    """Have what the terminal's encoding lacks printed as an escape: names and values may have any character."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _path(error: click.ClickException) -> str:

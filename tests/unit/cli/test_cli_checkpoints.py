@@ -496,6 +496,20 @@ def test_a_terminal_shows_what_was_interrupted_in_colour_unless_it_is_unwanted(k
     assert "\x1b" not in seen(TERM="dumb")
 
 
+@pytest.mark.parametrize(("command", "cells"), [("", "copy@x"), ("show \u65e5\u672c", "copy = '\\u65e5'")])
+def test_what_the_terminals_encoding_lacks_is_shown_as_an_escape(killed, command, cells):
+    with FileStore(killed).claim("\u65e5\u672c") as claim:
+        claim.enter(codec.frame(position("normal")))
+        claim.write(codec.body(1, {"copy": "\u65e5"}, claim.capacity))
+    words = [sys.executable, "-m", "hafta.cli", "checkpoints", *command.split(), "--directory", str(killed)]
+    environ = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(words, capture_output=True, check=False, env=environ)
+    assert (done.returncode, done.stderr) == (exits.OK, b"")
+    said = done.stdout.decode("latin-1")
+    assert "\\u65e5\\u672c" in said
+    assert cells in said
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [(-5, "0s"), (0.9, "0s"), (99, "99s"), (100, "1m"), (5999, "99m"), (6000, "1h"), (359999, "99h"), (864000, "10d")],
