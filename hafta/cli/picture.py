@@ -52,13 +52,10 @@ def rows(entry: Entry, now: float) -> list[tuple[str, ...]]:
 def text(entry: Entry, now: float) -> str:
     """Return all that is known of a record, for people."""
     seen = entry.snapshot
-    pairs = [
-        ("file", seen.path),
-        ("status", _status(entry)),
-        ("written", f"{_when(seen.written)}, {age(entry, now)} ago"),
-    ]
-    if seen.saved is not None:
-        pairs[-1] = ("written", f"{pairs[-1][1]}, as record {seen.saved.number}")
+    pairs = [("file", seen.path), ("status", _status(entry))]
+    if seen.written:
+        number = f", as record {seen.saved.number}" if seen.saved else ""
+        pairs.append(("written", f"{_when(seen.written)}, {age(entry, now)} ago{number}"))
     if entry.trouble is not None:
         pairs.append(("trouble", entry.trouble.text))
     pairs += [("note", incident.text) for incident in seen.incidents if incident != entry.trouble]
@@ -80,8 +77,8 @@ def plain(entry: Entry, now: float) -> dict[str, Any]:
         "status": entry.status,
         "held": seen.held,
         "holder": _plain_holder(seen.holder),
-        "written": seen.written,
-        "age": round(max(0.0, now - seen.written), 3),
+        "written": seen.written or None,  # it could not be opened
+        "age": round(max(0.0, now - seen.written), 3) if seen.written else None,
         "number": seen.saved.number if seen.saved else None,
         "entered": position.entered if position else None,
         "pid": position.pid if position else None,

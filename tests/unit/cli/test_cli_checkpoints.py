@@ -596,6 +596,9 @@ def test_a_record_that_cannot_be_opened_is_an_entry_without_an_age(tmp_path):
     (tmp_path / "hafta-s.checkpoint").symlink_to("nowhere")
     (entry,) = records.find([str(tmp_path)])
     assert picture.age(entry, time.time()) == ""
+    assert "written" not in picture.text(entry, time.time())
+    said = picture.plain(entry, time.time())
+    assert (said["written"], said["age"]) == (None, None)
 
 
 def test_pick_names_the_status():
