@@ -18,7 +18,7 @@ import time
 
 from hafta.errors import StoreError
 from hafta.record import Record
-from hafta.stores import holder, layout, looking, names, trust
+from hafta.stores import forks, holder, layout, looking, names, trust
 from hafta.stores.protocol import Holder, Incident
 from hafta.stores.slots import FileClaim
 
@@ -47,10 +47,12 @@ def claim(place: Place, slot_size: int, *, durable: bool) -> FileClaim:
         fd, made = _take(directory, place, slot_size)
         try:
             sweep(directory, place.name)
-            return _opened(fd, place.path, durable=durable, made=made)
+            claimed = _opened(fd, place.path, durable=durable, made=made)
         except BaseException:
-            trust.shut(fd)
+            _shut(fd)
             raise
+        forks.release_file(fd)  # it is the claim's now
+        return claimed
     finally:
         trust.shut(directory)
 
@@ -59,7 +61,7 @@ def discard(place: Place) -> None:
     """Remove a file that nobody has claimed. Raises StoreError, FileNotFoundError or another OSError."""
     directory = trust.open_directory(place.directory, removing=True)
     try:
-        trust.shut(_lock(directory, place, unlink=True))
+        _shut(_lock(directory, place, unlink=True))
         sweep(directory, place.name)
         os.fsync(directory)
     finally:
@@ -98,7 +100,7 @@ def _take(directory: int, place: Place, slot_size: int) -> tuple[int, bool]:
 def _lock(directory: int, place: Place, *, unlink: bool = False) -> int:
     """Return the file, locked (rule 2); `unlink` takes its name. Raises FileNotFoundError, StoreError "held"."""
     for _ in range(TRIES):
-        fd = os.open(place.name, _OPEN, dir_fd=directory)
+        fd = _open(directory, place.name, _OPEN)
         try:
             info = trust.check_file(fd, place.path, removing=unlink)
             _lock_waiting(fd, place.path)
@@ -107,9 +109,9 @@ def _lock(directory: int, place: Place, *, unlink: bool = False) -> int:
                     os.unlink(place.name, dir_fd=directory)
                 return fd
         except BaseException:
-            trust.shut(fd)
+            _shut(fd)
             raise
-        trust.shut(fd)
+        _shut(fd)
     raise _exchanged(place.path)
 
 
@@ -127,7 +129,7 @@ def _lock_waiting(fd: int, path: str) -> None:
 def _create(directory: int, name: str, slot_size: int) -> int | None:
     """Make the file (rule 1). None: another process was faster."""
     temporary = names.temporary_name(name, os.getpid(), time.monotonic_ns())
-    fd = os.open(temporary, _OPEN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+    fd = _open(directory, temporary, _OPEN | os.O_CREAT | os.O_EXCL)
     published = False
     try:
         try:
@@ -138,10 +140,22 @@ def _create(directory: int, name: str, slot_size: int) -> int | None:
             os.fsync(directory)
             return fd
     except BaseException:
-        trust.shut(fd)
+        _shut(fd)
         raise
-    trust.shut(fd)
+    _shut(fd)
     return None
+
+
+def _open(directory: int, name: str, flags: int) -> int:
+    """Open a file that is to be locked; a forked child's copy would keep the lock, so it is closed there."""
+    fd = os.open(name, flags, 0o600, dir_fd=directory)
+    forks.adopt_file(fd)
+    return fd
+
+
+def _shut(fd: int) -> None:
+    forks.release_file(fd)
+    trust.shut(fd)
 
 
 def _fill(fd: int, slot_size: int) -> bool:

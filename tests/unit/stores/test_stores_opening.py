@@ -83,6 +83,27 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(store):
     os.close(write)
 
 
+@pytest.mark.parametrize("moment", ["posix_fallocate", "link", "pread", "utime"])
+def test_a_child_that_was_forked_in_the_middle_of_a_claim_has_no_part_in_it(store, monkeypatch, moment):
+    """As another thread may; it then lives on, while the claim is closed."""
+    children = []
+    real = getattr(os, moment)
+
+    def fork_meanwhile(*arguments, **options):
+        children.append(in_child_until_killed(lambda: None))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, moment, fork_meanwhile)
+    store.claim("s").close()
+    monkeypatch.undo()
+    try:
+        assert len(children) == 1
+        store.claim("s").close()
+    finally:
+        for child in children:
+            kill(child)
+
+
 def test_opening_and_closing_the_file_does_not_drop_the_lock(store):
     with store.claim("s"):
         with open(f"{store.directory}/{NAME}", "rb") as file:
