@@ -27,7 +27,7 @@ from _thread import RLock
 from zlib import crc32
 
 from hafta.errors import StoreError
-from hafta.stores import forks, layout, trust
+from hafta.stores import forks, holder, layout, trust
 from hafta.stores.protocol import Incident, Incidents
 
 TYPE_CHECKING = False
@@ -202,6 +202,7 @@ class FileClaim:
 
     def _let_go(self) -> None:
         self.abandon()
+        holder.unlock(self._fd)  # a child that was just forked may still have its copy of the descriptor
         trust.shut(self._fd)
 
     def _put(self, body: bytes, sync: bool, trouble: OSError | None) -> None:

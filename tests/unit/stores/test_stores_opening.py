@@ -104,6 +104,13 @@ def test_a_child_that_was_forked_in_the_middle_of_a_claim_has_no_part_in_it(stor
             kill(child)
 
 
+def test_closing_gives_the_lock_up_although_a_child_has_yet_to_close_its_copy(store):
+    with store.claim("s") as claim:
+        copy = os.dup(claim._fd)  # as between fork and exec
+    store.claim("s").close()
+    os.close(copy)
+
+
 def test_opening_and_closing_the_file_does_not_drop_the_lock(store):
     with store.claim("s"):
         with open(f"{store.directory}/{NAME}", "rb") as file:
