@@ -30,7 +30,7 @@ import os
 import select
 import stat
 
-from hafta import exits
+from hafta import directories, exits
 from hafta.errors import ServiceError
 from hafta.walk import CHOOSE, Walk, foreign, is_own, is_shared, link
 
@@ -50,7 +50,7 @@ _KINDS = {
 def default_path(environ: Mapping[str, str]) -> str:
     """Return where the pipe is if nobody says otherwise."""
     if runtime := environ.get("RUNTIME_DIRECTORY"):
-        return f"{runtime.split(':')[0]}/pipe"
+        return f"{directories.first(runtime)}/pipe"
     if user := environ.get("XDG_RUNTIME_DIR"):
         return f"{user}/hafta/pipe"
     uid = os.geteuid()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import struct
 
+from hafta import directories
 from hafta.record import Record
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ class Holdoff:
     """The count of one service, in a file of its runtime directory; without such a directory it counts nothing."""
 
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
-        directory = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+        directory = directories.first(environ.get("RUNTIME_DIRECTORY", ""))
         self.path = os.path.join(directory, f"{name}.starts") if directory else ""
         self.trouble = ""  # why the newest start could not be counted
 

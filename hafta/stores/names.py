@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from hafta import directories
 from hafta.errors import StoreError
 
 TYPE_CHECKING = False
@@ -70,7 +71,7 @@ def directory(environ: Mapping[str, str]) -> str:
     Raises StoreError of kind "name".
     """
     for variable in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
-        first = environ.get(variable, "").partition(":")[0]
+        first = directories.first(environ.get(variable, ""))
         if first.startswith("/"):
             return first
     state = environ.get("XDG_STATE_HOME", "")
