@@ -67,9 +67,11 @@ def reopen(run: Run, _checkpoint: int) -> Node:
         run.data.reader.close()
     else:
         run.say("Open failed! Perhaps the server died?")
-        if isinstance(run.reason, ServiceError) and run.data.told != str(run.reason):
-            run.data.told = str(run.reason)
-            run.say(f"{run.reason}; {run.reason.hint}")
+        if isinstance(run.reason, ServiceError):
+            run.status(f"waiting: {run.reason}")
+            if run.data.told != str(run.reason):
+                run.data.told = str(run.reason)
+                run.say(f"{run.reason}; {run.reason.hint}")
         run.data.reader.rest(run, 1, until_server=isinstance(run.reason, ServerGone))
     return open_pipe
 

@@ -51,8 +51,9 @@ class Reader:
         As long as none comes, it is opened anew once in PATIENCE: another pipe may have taken its place.
         """
         if self._fd is None:
+            fd = self._open()
             run.status(f"waiting for a server on {self.path}")
-            if run.wait(self._open(), PATIENCE):
+            if run.wait(fd, PATIENCE):
                 return
             run.say(f"Waiting for a server on {self.path}")
             while not run.wait(self._open_anew(), PATIENCE):

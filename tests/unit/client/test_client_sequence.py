@@ -241,7 +241,7 @@ def foreign(path: Path) -> str:
 
 
 @pytest.mark.parametrize("trouble", [missing, file, link, foreign])
-def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_the_journal_says_why(pipe: Path, trouble):
+def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_journal_and_status_say_why(pipe: Path, trouble):
     reason = trouble(pipe)
 
     def mend(sleeps: int) -> None:
@@ -254,6 +254,7 @@ def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_the_journal_says_why
     first, why, *others = world.said
     assert [first, *others] == [OPEN_FAILED] * 50 + reads(*range(1, 26))
     assert why.startswith(reason)
+    assert all(status.startswith(f"waiting: {reason}") for status in world.statuses[:50])
     assert any(
         hint in why for hint in ("hafta-server --pipe", "--pipe or HAFTA_PIPE", "name the real path with --pipe")
     )
