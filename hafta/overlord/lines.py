@@ -28,8 +28,8 @@ class Splitter:
         *whole, self._held = (self._held + data).split(b"\n")
         lines = [line for raw in whole for line in self._pieces(raw)]
         while len(self._held) > LINE_MAX:
-            lines.append(self._line(self._held[:LINE_MAX]))
-            self._held = self._held[LINE_MAX:]
+            first, self._held = _cut(self._held)
+            lines.append(self._line(first))
             self._continues = True
         return lines
 
@@ -42,8 +42,8 @@ class Splitter:
         """Return a whole line, in pieces if it is long."""
         lines = []
         while True:
-            lines.append(self._line(raw[:LINE_MAX]))
-            raw = raw[LINE_MAX:]
+            first, raw = _cut(raw)
+            lines.append(self._line(first))
             self._continues = bool(raw)
             if not raw:
                 return lines
@@ -54,3 +54,10 @@ class Splitter:
             priority, raw = int(raw[1:2]), raw[3:]
         text = raw.removesuffix(b"\r").decode("utf-8", "backslashreplace")
         return Line(printable(text), priority, self._continues)
+
+
+def _cut(raw: bytes) -> tuple[bytes, bytes]:
+    """Return a piece of at most LINE_MAX bytes, and the rest. A character of UTF-8 (at most 4 bytes) is not cut."""
+    ends = (at for at in range(LINE_MAX, LINE_MAX - 4, -1) if not 0x80 <= raw[at] < 0xC0)
+    end = next(ends, LINE_MAX) if len(raw) > LINE_MAX else LINE_MAX  # no text if all are in the middle of a character
+    return raw[:end], raw[end:]

@@ -49,6 +49,22 @@ def test_huge_lines_come_in_pieces_that_say_so():
     assert Splitter().end() == []
 
 
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_huge_line_is_not_cut_in_the_middle_of_a_character(before, end):
+    text = "x" * before + "\u20ac\U0001f600" * LINE_MAX
+    splitter = Splitter()
+    lines = splitter.feed(text.encode() + end) + splitter.end()
+    assert "".join(line.text for line in lines) == text
+    assert max(len(line.text.encode()) for line in lines) <= LINE_MAX
+    assert [line.continues for line in lines] == [False] + [True] * (len(lines) - 1)
+
+
+def test_a_huge_line_that_is_no_text_is_cut_all_the_same():
+    lines = Splitter().feed(b"\x80" * (LINE_MAX + 1) + b"\n")
+    assert [line.text for line in lines] == ["\\x80" * LINE_MAX, "\\x80"]
+
+
 @pytest.fixture
 def pipe():
     """A pipe: its reading end does not wait."""
