@@ -97,7 +97,7 @@ def test_options_that_name_units_are_read(read, text, value):
         (["--unit-path", "a::b"], "--unit-path: 'a::b' is not a path"),
         ([], "which unit?"),
         (["a", ""], "which unit?"),
-        (["--unit-path", "/nonexistent", "a"], "--unit-path: /nonexistent is no directory"),
+        (["--unit-path", "/proc/missing", "a"], "--unit-path: /proc/missing is no directory"),
         (["--for", "-1", "u"], "--for: '-1' is not a number, 0 or more"),
     ],
 )

@@ -476,11 +476,12 @@ def test_a_child_is_what_the_unit_asks_for():
     assert text.startswith(f"name {pid} 1\n")
 
 
-def test_a_child_says_how_far_it_came():
-    assert outcome(directory="/nonexistent")[2:] == ("200 2", 200)
-    assert outcome(directory="/nonexistent", directory_optional=True)[3] == 0
-    optional = {"directory": "/nonexistent", "directory_optional": True}
-    assert outcome(path="/nonexistent", ignore_sigpipe=False, **optional)[2:] == ("203 2", 203)
+def test_a_child_says_how_far_it_came(tmp_path):
+    missing = str(tmp_path / "missing")
+    assert outcome(directory=missing)[2:] == ("200 2", 200)
+    assert outcome(directory=missing, directory_optional=True)[3] == 0
+    optional = {"directory": missing, "directory_optional": True}
+    assert outcome(path=missing, ignore_sigpipe=False, **optional)[2:] == ("203 2", 203)
     assert outcome(argv=["a\0b"])[2:] == ("203 22", 203)
     assert outcome(limits=((7, 10, 5),))[2:] == ("205 22", 205)
     assert outcome(limits=((resource.RLIMIT_CPU, 10, 5),))[2:] == ("205 22", 205)
@@ -573,14 +574,14 @@ def as_nobody(body):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_child_takes_its_user_and_groups_if_the_overlord_is_root():
+def test_a_child_takes_its_user_and_groups_if_the_overlord_is_root(tmp_path):
     def refused():
         assert outcome(credentials=Credentials(0, -1))[2:] == ("217 1", 217)
         assert outcome(credentials=Credentials(-1, 0))[2:] == ("216 1", 216)
 
     assert as_nobody(refused)
     who = Credentials(os.geteuid(), os.getegid(), "daemon" if os.geteuid() == 0 else "")
-    assert outcome(path="/nonexistent", credentials=who)[2:] == ("203 2", 203)
+    assert outcome(path=str(tmp_path / "missing"), credentials=who)[2:] == ("203 2", 203)
     assert outcome(argv=["sh", "-c", "id -u; id -g"], credentials=who)[1] == f"{os.geteuid()}\n{os.getegid()}\n"
 
 

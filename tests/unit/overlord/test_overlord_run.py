@@ -242,7 +242,7 @@ def test_extend_timeout_usec_gives_a_slow_start_its_time(place):
 def test_a_program_that_cannot_be_executed_fails_with_the_reason(place):
     path = place.file("broken")
     with open(path, "w") as file:
-        file.write("#!/nonexistent/interpreter\n")
+        file.write(f"#!{place.file('missing')}\n")
     os.chmod(path, 0o755)
     place.service("a", path, "Type=exec")
     overlord = place.start("a")
@@ -252,20 +252,22 @@ def test_a_program_that_cannot_be_executed_fails_with_the_reason(place):
 
 
 def test_a_working_directory_that_is_missing_fails_with_the_reason(place):
-    place.service("a", "/bin/true", "WorkingDirectory=/nonexistent")
-    place.service("b", "/bin/pwd", "WorkingDirectory=-/nonexistent")
+    missing = place.file("missing")
+    place.service("a", "/bin/true", f"WorkingDirectory={missing}")
+    place.service("b", "/bin/pwd", f"WorkingDirectory=-{missing}")
     overlord = place.start("a", "b")
     assert overlord.wait() == 1
-    assert "exited with status 200: cannot enter /nonexistent: No such file or directory" in overlord.text
+    assert f"exited with status 200: cannot enter {missing}: No such file or directory" in overlord.text
     assert "b        | /" in overlord.text
 
 
 def test_an_environment_file_that_vanished_fails_the_start_with_the_reason(place):
-    place.service("a", "/bin/true", "EnvironmentFile=/nonexistent/env")
+    missing = place.file("missing")
+    place.service("a", "/bin/true", f"EnvironmentFile={missing}")
     overlord = place.start("a")
     assert overlord.wait() == 1
-    assert "it could not be started: a.service: EnvironmentFile=/nonexistent/env: No such file" in overlord.text
-    assert "; make it, or write EnvironmentFile=-/nonexistent/env if it may be missing" in overlord.text
+    assert f"it could not be started: a.service: EnvironmentFile={missing}: No such file" in overlord.text
+    assert f"; make it, or write EnvironmentFile=-{missing} if it may be missing" in overlord.text
 
 
 def test_an_error_in_a_unit_is_one_line_with_a_hint_and_nothing_is_started(place):

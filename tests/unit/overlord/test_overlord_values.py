@@ -120,10 +120,10 @@ def test_specifiers_mean_what_systemd_unit_5_says(letter, value):
     assert SPEC.expand(f"<%{letter}>") == f"<{value}>"
 
 
-def test_ids_are_32_digits_or_nothing():
+def test_ids_are_32_digits_or_nothing(tmp_path):
     assert len(SPEC.expand("%b")) == 32
     assert len(SPEC.expand("%m")) in {0, 32}
-    assert specifiers._line_of("/nonexistent") == ""
+    assert specifiers._line_of(str(tmp_path / "missing")) == ""
 
 
 def test_a_user_and_a_group_without_a_name_are_shown_by_number(monkeypatch):
@@ -187,14 +187,15 @@ def test_wrong_command_lines_say_what_was_expected(text, message):
     ("text", "message"),
     [
         ("bin/sh", "an absolute path, or a bare name"),
-        ("/nonexistent", "a program that can be run: /nonexistent is not there or not executable"),
+        ("{missing}", "a program that can be run: {missing} is not there or not executable"),
         ("/etc/passwd", "a program that can be run"),
         ("nosuchprogram", "a program that can be run"),
     ],
 )
-def test_a_program_that_cannot_be_run_is_an_error_before_anything_is_started(text, message):
-    with pytest.raises(ValueError, match=message):
-        command(text).command()
+def test_a_program_that_cannot_be_run_is_an_error_before_anything_is_started(text, message, tmp_path):
+    missing = tmp_path / "missing"
+    with pytest.raises(ValueError, match=message.format(missing=missing)):
+        command(text.format(missing=missing)).command()
 
 
 def test_a_bare_name_is_looked_for_in_the_usual_places():

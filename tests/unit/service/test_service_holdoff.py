@@ -99,7 +99,7 @@ def test_services_of_one_directory_do_not_count_each_other(tmp_path: Path):
 
 
 def test_only_the_first_of_several_runtime_directories_counts(tmp_path: Path):
-    holdoff(f"{tmp_path}:/nonexistent").begin(100.0)
+    holdoff(f"{tmp_path}:{tmp_path}/missing").begin(100.0)
     assert (tmp_path / "probe.starts").exists()
 
 
@@ -176,14 +176,15 @@ def test_a_service_that_is_held_back_says_so_asks_for_time_and_can_be_stopped(tm
     assert holdoff(tmp_path).begin(time.monotonic()) == (0, 0.0), "a clean stop ends the row"
 
 
-def test_a_start_that_cannot_be_counted_says_what_could_not_be_written_and_why():
-    with JournalChild(body("service.ready()"), RUNTIME_DIRECTORY="/nonexistent") as child:
+def test_a_start_that_cannot_be_counted_says_what_could_not_be_written_and_why(tmp_path: Path):
+    path = str(tmp_path / "missing/probe.starts")
+    with JournalChild(body("service.ready()"), RUNTIME_DIRECTORY=os.path.dirname(path)) as child:
         entry = child.wait_entry("start-not-counted")
-        child.wait_told("STATUS=held back 1 s: /nonexistent/probe.starts cannot be written: No such file or directory")
+        child.wait_told(f"STATUS=held back 1 s: {path} cannot be written: No such file or directory")
         child.wait_told("READY=1")
-    assert entry["HAFTA_PATH"] == "/nonexistent/probe.starts"
+    assert entry["HAFTA_PATH"] == path
     assert entry["MESSAGE"] == (
-        "Service probe cannot count its starts in /nonexistent/probe.starts: No such file or directory. It waits 1.0 s."
+        f"Service probe cannot count its starts in {path}: No such file or directory. It waits 1.0 s."
         " Look at RuntimeDirectory= of its unit, or at $RUNTIME_DIRECTORY"
     )
 

@@ -130,7 +130,7 @@ def test_a_malformed_address_is_complained_of_and_never_used(address, complaint)
     assert (notifier.enabled, notifier.dropped) == (False, 0)
 
 
-@pytest.mark.parametrize("address", ["/nonexistent/notify", "@", "/", "/dev/null", "/\udcff"])
+@pytest.mark.parametrize("address", ["/proc/missing/notify", "@", "/", "/dev/null", "/\udcff"])
 def test_an_address_that_nobody_listens_at_is_counted_and_never_raises(address, clock):
     notifier = Notifier({"NOTIFY_SOCKET": address}, clock)
     notifier.ready("up")

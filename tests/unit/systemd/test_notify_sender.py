@@ -79,10 +79,10 @@ def send_for_ever(sender):
         sender.send("STATUS=x")
 
 
-def test_errors_come_out_and_leave_no_socket_behind(module, listener):
+def test_errors_come_out_and_leave_no_socket_behind(module, listener, tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(FileNotFoundError):
-        module.Sender("/nonexistent/notify")
+        module.Sender(str(tmp_path / "missing"))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
