@@ -78,7 +78,12 @@ class Loader:
 
     def _add_wanted(self, unit: Unit, name: str) -> None:
         """Take in what is only wanted; what cannot be is left out, and said."""
-        if name in self.units or self._is_foreign(name):
+        if name in self.units:
+            return
+        if Name(name).suffix not in KINDS:
+            self.notes.append(f"{unit.name} wants {name}, which is no service and no target: goes on without it")
+            return
+        if self._is_foreign(name):
             return
         file = self._file_of(Name(name))
         if not file or _is_masked(file):

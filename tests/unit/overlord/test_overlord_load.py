@@ -316,6 +316,17 @@ def test_the_systems_targets_and_other_kinds_are_the_systems_affair(files):
     assert list(files.load("network.target")) == ["network.target"], "unless it is given"
 
 
+def test_a_unit_of_another_kind_that_is_only_wanted_is_left_out_and_said(files):
+    files.write("network.target", "", "system")
+    files.service("a", unit="Wants=x.socket network.target data.mount")
+    loader = Loader((str(files.path / "units"), str(files.path / "system")), ROOTS)
+    assert list(loader.load(["a"])) == ["a.service"]
+    assert loader.notes == [
+        "a.service wants x.socket, which is no service and no target: goes on without it",
+        "a.service wants data.mount, which is no service and no target: goes on without it",
+    ]
+
+
 def test_units_beside_a_target_that_install_themselves_into_it_are_pulled_in(files):
     files.write("t.target", "[Unit]\n[Install]\nWantedBy=t.target\n")
     files.write("a.service", f"[Service]\n{TRUE}[Install]\nWantedBy=t.target other.target\n")
