@@ -6,11 +6,15 @@ import grp
 import os
 import pwd
 
+from hafta.systemd.unitfile import UnitError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hafta.overlord.dirs import Roots
+
+MACHINE_INFO = "/etc/machine-info"
 
 
 class Name:
@@ -92,6 +96,44 @@ def _line_of(path: str) -> str:
         return ""
 
 
+def _of_system(name: str) -> Callable[[Specifiers], str]:
+    """Make a specifier of a field of os-release(5)."""
+
+    def read(_: Specifiers) -> str:
+        from platform import freedesktop_os_release
+
+        try:
+            return freedesktop_os_release().get(name, "")
+        except OSError:
+            return ""
+
+    return read
+
+
+def _pretty_hostname() -> str:
+    from hafta.overlord.environment import read_file
+
+    try:
+        found = read_file(MACHINE_INFO, "%q", optional=True)
+    except UnitError:
+        found = {}
+    return found.get("PRETTY_HOSTNAME") or os.uname().nodename
+
+
+def _architecture() -> str:
+    """Return systemd's name for the machine's architecture; the kernel has another one for some."""
+    machine = os.uname().machine
+    return _ARCHITECTURES.get(machine, "arm" if machine.startswith("armv") else machine)
+
+
+_ARCHITECTURES = {
+    "x86_64": "x86-64",
+    "aarch64": "arm64",
+    "aarch64_be": "arm64-be",
+    "ppc64le": "ppc64-le",
+    **dict.fromkeys(("i386", "i486", "i586", "i686"), "x86"),
+}
+
 _SPECIFIERS: dict[str, Callable[[Specifiers], str]] = {
     "%": lambda _: "%",
     "n": lambda s: s.name.full,
@@ -122,5 +164,13 @@ _SPECIFIERS: dict[str, Callable[[Specifiers], str]] = {
     "l": lambda _: os.uname().nodename.partition(".")[0],
     "m": lambda _: _line_of("/etc/machine-id"),
     "b": lambda _: _line_of("/proc/sys/kernel/random/boot_id"),
+    "q": lambda _: _pretty_hostname(),
     "v": lambda _: os.uname().release,
+    "a": lambda _: _architecture(),
+    "o": _of_system("ID"),
+    "w": _of_system("VERSION_ID"),
+    "W": _of_system("VARIANT_ID"),
+    "A": _of_system("IMAGE_VERSION"),
+    "B": _of_system("BUILD_ID"),
+    "M": _of_system("IMAGE_ID"),
 }

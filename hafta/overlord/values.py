@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+from math import ceil
 
 from hafta.overlord.restart import Statuses
 from hafta.systemd.unitfile import boolean, split_words, time_span
@@ -16,19 +17,20 @@ if TYPE_CHECKING:
 
 INFINITE = float("inf")
 
-#: Names of exit statuses: systemd.exec(5), "Process Exit Codes" (LSB and BSD).
-EXIT_NAMES = {
-    **dict(zip(("SUCCESS", "FAILURE", "INVALIDARGUMENT", "NOTIMPLEMENTED", "NOPERMISSION"), range(5), strict=True)),
-    **dict(zip(("NOTINSTALLED", "NOTCONFIGURED", "NOTRUNNING"), range(5, 8), strict=True)),
-    **dict(zip(("USAGE", "DATAERR", "NOINPUT", "NOUSER", "NOHOST", "UNAVAILABLE"), range(64, 70), strict=True)),
-    **dict(zip(("SOFTWARE", "OSERR", "OSFILE", "CANTCREAT", "IOERR", "TEMPFAIL"), range(70, 76), strict=True)),
-    **dict(zip(("PROTOCOL", "NOPERM", "CONFIG"), range(76, 79), strict=True)),
-    "CHDIR": 200,
-    "EXEC": 203,
-    "LIMITS": 205,
-    "GROUP": 216,
-    "USER": 217,
+#: Names of exit statuses: systemd.exec(5), "Process Exit Codes", with the numbers at which a row of them begins.
+_EXIT_NAMES = {
+    0: "SUCCESS FAILURE INVALIDARGUMENT NOTIMPLEMENTED NOPERMISSION NOTINSTALLED NOTCONFIGURED NOTRUNNING",
+    64: "USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL PROTOCOL",
+    77: "NOPERM CONFIG",
+    200: "CHDIR NICE FDS EXEC MEMORY LIMITS OOM_ADJUST SIGNAL_MASK STDIN STDOUT CHROOT IOPRIO TIMERSLACK SECUREBITS",
+    214: "SETSCHEDULER CPUAFFINITY GROUP USER CAPABILITIES CGROUP SETSID CONFIRM STDERR",
+    224: "PAM NETWORK NAMESPACE NO_NEW_PRIVILEGES SECCOMP SELINUX_CONTEXT PERSONALITY APPARMOR ADDRESS_FAMILIES",
+    233: "RUNTIME_DIRECTORY",
+    235: "CHOWN SMACK_PROCESS_LABEL KEYRING STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY CONFIGURATION_DIRECTORY",
+    242: "NUMA_POLICY CREDENTIALS BPF",
+    255: "EXCEPTION",
 }
+EXIT_NAMES = {name: first + at for first, row in _EXIT_NAMES.items() for at, name in enumerate(row.split())}
 
 
 def text(value: str, specifiers: Specifiers) -> str:
@@ -178,11 +180,12 @@ def directory(value: str, specifiers: Specifiers) -> tuple[str, bool]:
 
 
 def limit(name: str) -> Callable[[str, Specifiers], tuple[int, int, int]]:
-    """Make a reader of LimitNAME=: soft:hard or one number for both."""
+    """Make a reader of LimitNAME=: soft:hard or one amount for both."""
+    amount = {"CPU": _cpu_time, "NICE": _niceness}.get(name, _amount)
 
     def read(value: str, _: Specifiers) -> tuple[int, int, int]:
         soft, colon, hard = value.partition(":")
-        return getattr(resource, f"RLIMIT_{name}"), _amount(soft), _amount(hard if colon else soft)
+        return getattr(resource, f"RLIMIT_{name}"), amount(soft), amount(hard if colon else soft)
 
     return read
 
@@ -190,9 +193,24 @@ def limit(name: str) -> Callable[[str, Specifiers], tuple[int, int, int]]:
 def _amount(text: str) -> int:
     if text == "infinity":
         return resource.RLIM_INFINITY
-    digits, power = text, "KMGT".find(text[-1:]) + 1 if text else 0
+    digits, power = text, "KMGTPE".find(text[-1:]) + 1 if text else 0
     if power:
         digits = text[:-1]
     if not (digits.isascii() and digits.isdigit()):
-        raise ValueError("a number, with K, M, G or T behind it if you like, or infinity")
+        raise ValueError("a number, with K, M, G, T, P or E behind it if you like, or infinity")
     return int(int(digits) * 1024**power)
+
+
+def _cpu_time(text: str) -> int:
+    """Read a time span as whole seconds, which is all that the kernel can limit: rounded up, as in systemd."""
+    found = time_span(text)
+    return resource.RLIM_INFINITY if found == INFINITE else ceil(found)
+
+
+def _niceness(text: str) -> int:
+    """Read a nice level with its sign, -20 to +19; or, without a sign, the limit that it means: 20 less the level."""
+    if text[:1] not in {"+", "-"}:
+        return _amount(text)
+    if not (text.isascii() and text[1:].isdigit()) or not -20 <= int(text) <= 19:
+        raise ValueError("a nice level from -20 to +19, or the limit as a number without a sign")
+    return 20 - int(text)

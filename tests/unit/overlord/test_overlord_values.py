@@ -1,9 +1,13 @@
 """Values, specifiers, users, command lines and environments: text in, value out, or what was expected."""
 
 import os
+import platform
 import pwd
 import resource
 import signal
+import subprocess
+from shutil import which
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +53,13 @@ SPEC = Specifiers("foo-bar@a-b\\x2dc.service", "/u/foo-bar@.service", ROOTS)
         (values.limit("CORE"), "0", (resource.RLIMIT_CORE, 0, 0)),
         (values.limit("NOFILE"), "1K:infinity", (resource.RLIMIT_NOFILE, 1024, resource.RLIM_INFINITY)),
         (values.limit("AS"), "2G", (resource.RLIMIT_AS, 2**31, 2**31)),
+        (values.limit("FSIZE"), "3P:1E", (resource.RLIMIT_FSIZE, 3 * 2**50, 2**60)),
+        (values.limit("CPU"), "90", (resource.RLIMIT_CPU, 90, 90)),
+        (values.limit("CPU"), "1min:infinity", (resource.RLIMIT_CPU, 60, resource.RLIM_INFINITY)),
+        (values.limit("CPU"), "1500ms", (resource.RLIMIT_CPU, 2, 2)),
+        (values.limit("NICE"), "-5", (resource.RLIMIT_NICE, 25, 25)),
+        (values.limit("NICE"), "+19:-20", (resource.RLIMIT_NICE, 1, 40)),
+        (values.limit("NICE"), "13", (resource.RLIMIT_NICE, 13, 13)),
     ],
 )
 def test_values_are_read(read, text, value):
@@ -79,8 +90,12 @@ def test_values_are_read(read, text, value):
         (values.assignments, "A", "NAME=VALUE, not A"),
         (values.environment_file, "etc/x", "an absolute path"),
         (values.directory, "x", "an absolute path or ~"),
-        (values.limit("CORE"), "x", "a number, with K, M, G or T"),
-        (values.limit("CORE"), "", "a number, with K, M, G or T"),
+        (values.limit("CORE"), "x", "a number, with K, M, G, T, P or E"),
+        (values.limit("CORE"), "", "a number, with K, M, G, T, P or E"),
+        (values.limit("CPU"), "1x", "a time span"),
+        (values.limit("NICE"), "-21", "a nice level from -20 to \\+19"),
+        (values.limit("NICE"), "+20", "a nice level from -20 to \\+19"),
+        (values.limit("NICE"), "-", "a nice level from -20 to \\+19"),
         (values.text, "%z", "a specifier that exists, not %z"),
         (values.text, "100%", "a specifier that exists, not %;"),
     ],
@@ -96,6 +111,21 @@ def test_sets_of_statuses_take_numbers_names_and_signals():
     assert Outcome(75) in found
     assert Outcome(0, signal.SIGKILL) in found
     assert Outcome(9) not in found
+
+
+def test_exit_statuses_have_the_names_that_systemd_exec_5_gives_them():
+    known = {"NOTRUNNING": 7, "NOPERM": 77, "CONFIG": 78, "BPF": 244, "EXCEPTION": 255, "NAMESPACE": 226, "PAM": 224}
+    known |= {"SECUREBITS": 213, "SETSCHEDULER": 214, "STDERR": 222, "ADDRESS_FAMILIES": 232, "RUNTIME_DIRECTORY": 233}
+    known |= {"CHOWN": 235, "CONFIGURATION_DIRECTORY": 241, "NUMA_POLICY": 242, "EXEC": 203, "USER": 217}
+    assert known.items() <= values.EXIT_NAMES.items()
+    assert len(values.EXIT_NAMES) == len(set(values.EXIT_NAMES.values())) == 67
+
+
+@pytest.mark.skipif(not which("systemd-analyze"), reason="there is no systemd-analyze")
+def test_exit_statuses_have_the_names_that_systemd_knows():
+    listed = subprocess.run(["systemd-analyze", "exit-status"], capture_output=True, text=True, check=False).stdout
+    known = {words[0]: int(words[1]) for words in map(str.split, listed.splitlines()[1:])}
+    assert {name: number for name, number in known.items() if values.EXIT_NAMES.get(name) != number} == {}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +148,38 @@ def test_sets_of_statuses_take_numbers_names_and_signals():
 )
 def test_specifiers_mean_what_systemd_unit_5_says(letter, value):
     assert SPEC.expand(f"<%{letter}>") == f"<{value}>"
+
+
+@pytest.mark.parametrize(
+    ("machine", "value"),
+    [("x86_64", "x86-64"), ("i686", "x86"), ("aarch64", "arm64"), ("armv7l", "arm"), ("riscv64", "riscv64")],
+)
+def test_an_architecture_has_the_name_that_systemd_gives_it(machine, value, monkeypatch):
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
+    assert SPEC.expand("%a") == value
+
+
+def test_fields_of_the_operating_system_are_empty_where_it_does_not_tell(monkeypatch):
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
+    assert SPEC.expand("%o %w %W%A%B%M.") == "debian 12 ."
+
+    def missing():
+        raise OSError
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", missing)
+    assert SPEC.expand("%o%w.") == "."
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("PRETTY_HOSTNAME='The Box'\n", "The Box"), ("CHASSIS=vm\n", ""), ("rubbish\n", ""), (None, "")],
+)
+def test_the_pretty_name_of_the_host_is_its_name_where_nobody_gave_it_one(text, value, tmp_path, monkeypatch):
+    file = tmp_path / "machine-info"
+    monkeypatch.setattr(specifiers, "MACHINE_INFO", str(file), raising=False)
+    if text is not None:
+        file.write_text(text)
+    assert SPEC.expand("%q") == (value or os.uname().nodename)
 
 
 def test_ids_are_32_digits_or_nothing(tmp_path):
