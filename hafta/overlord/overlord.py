@@ -236,12 +236,9 @@ class Overlord:
             os.close(fd)
             self.note(f"{runner.name}: MAINPID={pid} is none of its processes")
             return
-        runner.adopt(pid)
-        self.loop.watch(fd, lambda: self._adopted_ended(fd, runner, pid))
+        runner.adopt(pid, fd, lambda: self._adopted_ended(runner, pid))
 
-    def _adopted_ended(self, fd: int, runner: Runner, pid: int) -> None:
-        self.loop.forget(fd)
-        os.close(fd)
+    def _adopted_ended(self, runner: Runner, pid: int) -> None:
         self._bury()
         if runner.main == pid:  # somebody else has reaped it, so how it ended is not known
             self._manager.exited(runner, Outcome())

@@ -47,6 +47,7 @@ class Runner:
         self._outputs: list[Output] = []
         self._execution = -1
         self._kills = 0
+        self._adopted = (-1, 0)  # pidfd and number of the process that MAINPID= named last
         self._effects = self._make_effects()
 
     def _make_effects(self) -> dict[Action, Callable[[], None]]:
@@ -96,9 +97,24 @@ class Runner:
         self._outputs = [output for output in self._outputs if output.is_open]
         self._do(self.machine.exited(outcome, self._loop.now()))
 
-    def adopt(self, pid: int) -> None:
-        """Take another process of the unit for its main one, as MAINPID= asks for."""
+    def adopt(self, pid: int, fd: int, ended: Callable[[], None]) -> None:
+        """Take another process of the unit, and its pidfd, for its main one (MAINPID=); call back when it has ended."""
         self.main = self.last = pid
+        self._unwatch()
+        adopted = self._adopted = (fd, pid)
+        self._loop.watch(fd, lambda: self._adopted_ended(adopted, ended))
+
+    def _adopted_ended(self, adopted: tuple[int, int], ended: Callable[[], None]) -> None:
+        if adopted == self._adopted:  # else another was adopted in this turn of the loop, and `fd` is closed
+            self._unwatch()
+            ended()
+
+    def _unwatch(self) -> None:
+        """Watch for the end of the adopted process no longer."""
+        fd, self._adopted = self._adopted[0], (-1, 0)
+        if fd >= 0:
+            self._loop.forget(fd)
+            os.close(fd)
 
     def _do(self, actions: tuple[Action, ...]) -> None:
         for action in actions:

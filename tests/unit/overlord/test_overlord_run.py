@@ -368,6 +368,29 @@ def test_mainpid_moves_the_main_process_to_another_of_the_unit(place):
     assert f"process {child} was killed by signal 9 (SIGKILL)" in overlord.text
 
 
+def test_mainpid_may_be_moved_as_often_as_a_service_likes(place):
+    """What watches for the end of one that is not the main process any more would pile up."""
+    move = place.script(
+        "move.py",
+        f"""
+        {NOTIFY}
+        import time
+        if pid := os.fork():
+            for turn in range(200):
+                s.send(b"MAINPID=%d\\nMAINPID=%d" % (pid, os.getpid()))
+            s.send(b"MAINPID=%d\\nREADY=1" % pid)
+        time.sleep(1000)
+        """,
+    )
+    place.service("a", move, "Type=notify", "NotifyAccess=all", "Restart=no")
+    overlord = place.start("a")
+    (child,) = overlord.wait_for(r"is ready after .*, process (\d+)")
+    descriptors = os.listdir(f"/proc/{overlord.process.pid}/fd")
+    assert len(descriptors) < 50
+    os.kill(int(child), signal.SIGKILL)
+    assert overlord.wait() == 0, "the end of the main process is seen, though it is another one's child"
+
+
 def test_mainpid_of_a_foreign_process_is_refused(place):
     move = place.script("move.py", f"{NOTIFY}\ns.send(b'MAINPID=1\\nMAINPID=999999999\\nMAINPID=x\\nREADY=1')\n")
     place.service("a", move, "Type=notify")
