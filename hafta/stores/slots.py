@@ -133,7 +133,7 @@ class FileClaim:
     def disown(self) -> None:
         """Be the claim in a forked child, which has none: its copy of the descriptor would keep the lock alive."""
         trust.shut(self._fd)
-        self._lock = RLock()  # another thread of the parent may have had it
+        self._lock, self._busy = RLock(), False  # another thread of the parent may have been in here
         self._refuse("forked", f"the claim belongs to the parent process, not to its child {os.getpid()}")
 
     def _write_on(self, here: int, other: int) -> Generator[None, bytes, None]:

@@ -342,3 +342,24 @@ def test_too_large_says_how_much_room_there_is(claim):
     assert "slot_size" in caught.value.hint
     with pytest.raises(StoreError, match=r"5000 bytes do not fit: there is room for 4040"):
         claim.enter(b"x" * 5000)
+
+
+def test_a_child_that_was_forked_while_another_thread_writes_is_told_that_it_has_no_claim(claim, monkeypatch):
+    def child():
+        for write in (lambda: claim.write(b"x"), lambda: claim.write(b"x", sync=True), lambda: claim.enter(b"f")):
+            with pytest.raises(StoreError) as caught:
+                write()
+            assert caught.value.kind == "forked"
+
+    def fork_meanwhile(_fd):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child()
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+
+    monkeypatch.setattr(os, "fdatasync", fork_meanwhile)
+    claim.write(b"body", sync=True)
