@@ -141,13 +141,18 @@ class Reporter:
             return
         from hafta.journal.events import EventsDropped
 
-        count = self.dropped
-        self._number += 1  # before: a Stop may fly after it was sent, and no number is given twice
-        if self._send(EventsDropped(count), self._number, 1):
-            self.dropped -= count
-            self._retry = NEVER
+        count, self.dropped = self.dropped, 0  # before: who sends past the lock must not tell of the same ones
+        number = self._number = self._number + 1  # before: a Stop may fly after it was sent, and none is given twice
+        is_told = False
+        try:
+            is_told = self._send(EventsDropped(count), number, 1)
+        finally:
+            if not is_told:
+                self.dropped += count
+        if is_told:
+            self._retry = self._retry if self.dropped else NEVER
         else:
-            self._number -= 1
+            self._number -= self._number == number  # unless another was given meanwhile
             self._retry = self._now() + RETRY
 
     def _send(self, event: Event, number: int, repeated: int) -> bool:

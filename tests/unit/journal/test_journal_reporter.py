@@ -237,6 +237,31 @@ def test_a_panic_is_not_held_up_by_a_thread_that_is_stuck_in_a_sink(stuck):
     assert sink.sent == [(Fatal("end"), 2, 1)]
 
 
+def test_what_was_dropped_is_told_of_once_by_all_threads_together(clock):
+    """One is stuck while it tells of them; another, which could not have the lock, has something to tell, too."""
+
+    class StuckWithCounts(Stuck):
+        def send(self, event, number, repeated):
+            if isinstance(event, EventsDropped) and not self.entered.is_set():
+                self.entered.set()
+                self.leave.wait(10)
+            return super().send(event, number, repeated)
+
+    sink = StuckWithCounts()
+    reporter = Reporter(sink, clock)
+    sink.takes = False
+    storm(reporter, 3)
+    sink.takes = True
+    thread = threading.Thread(target=reporter.report, args=(Happened("b"),))
+    thread.start()
+    assert sink.entered.wait(10)
+    reporter.report(Fatal("end"))
+    sink.leave.set()
+    thread.join()
+    assert [event for event, _, _ in sink.sent if isinstance(event, EventsDropped)] == [EventsDropped(3)]
+    assert (reporter.dropped, reporter.due) == (0, clock() + WINDOW)
+
+
 def test_tick_and_close_leave_a_stuck_sink_alone(stuck, clock):
     reporter, sink = stuck
     clock.time += WINDOW
