@@ -189,6 +189,8 @@ def use_reporter(reporter: Reporter) -> Reporter:
     if _reporter is None:
         atexit.register(_close_reporter)  # not sooner: what logging has registered for the end is to come after it
     _close_reporter()
+    if _reporter is not None:
+        reporter.follow(_reporter)
     _reporter = reporter
     return reporter
 

@@ -66,6 +66,15 @@ class Reporter:
 
         self._sink.open()
 
+    def follow(self, other: Reporter) -> None:
+        """Take the place of another, which is closed: go on with its numbers, and owe what it could not tell of."""
+        if other._pid != self._pid:
+            return  # rule 5
+        self._number = other._number
+        count, other.dropped = other.dropped, 0
+        if count:
+            self._drop(count)
+
     def report(self, event: Event) -> None:
         """Send or count an event."""
         if os.getpid() != self._pid:

@@ -209,6 +209,9 @@ class Ticking:
     def close(self) -> None:
         self.calls.append("close")
 
+    def follow(self, other: object) -> None:
+        self.calls.append(other)
+
 
 def test_waits_tell_what_was_counted_and_progress_costs_nothing(monkeypatch, pipe):
     reporter = Ticking()
@@ -240,4 +243,4 @@ def test_a_reporter_that_takes_the_place_of_another_lets_it_tell_what_it_owes(mo
     first, second = Ticking(), Ticking()
     monkeypatch.setattr(world, "_reporter", first)
     assert world.use_reporter(second) is second
-    assert (world.default_reporter(), first.calls, second.calls) == (second, ["close"], [])
+    assert (world.default_reporter(), first.calls, second.calls) == (second, ["close"], [first])

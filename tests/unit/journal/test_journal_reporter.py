@@ -271,6 +271,19 @@ def test_tick_and_close_leave_a_stuck_sink_alone(stuck, clock):
     assert PATIENCE <= 0.1
 
 
+def test_a_reporter_that_takes_the_place_of_another_goes_on_with_its_numbers_and_owes_its_drops(reporter, sink, clock):
+    storm(reporter, 2)
+    sink.takes = False
+    storm(reporter, 1, "lost")
+    reporter.close()
+    later = ListSink()
+    other = Reporter(later, clock)
+    other.follow(reporter)
+    assert other.due == clock() + RETRY
+    other.report(Happened("b"))
+    assert later.sent == [(Happened("b"), 4, 1), (EventsDropped(1), 5, 1)]
+
+
 def in_child(work):
     """Run `work` in a forked child; return what it answers, as text."""
     read, write = os.pipe()
