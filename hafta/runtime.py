@@ -139,18 +139,18 @@ class Runtime:
         """Send what the journal still owes: the process is about to end."""
         _close_reporter()
 
-    def status(self, text: str) -> None:
+    def status(self, text: object) -> None:
         """Say what the service is doing, for `systemctl status`. Nobody asks here."""
 
     def ready(self, status: str = "") -> None:
         """Say that the service is up. Nobody asks here."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: object) -> None:
         """Say a line to the person at the terminal. One who has gone, or cannot read it, is no failure of the work."""
         try:
             print(text, flush=True)
         except UnicodeEncodeError:
-            self.say(text.encode("ascii", "backslashreplace").decode())
+            self.say(str(text).encode("ascii", "backslashreplace").decode())
         except (OSError, ValueError):  # ValueError: stdout is closed
             return
 

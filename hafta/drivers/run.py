@@ -134,11 +134,11 @@ class Run:
         """Call another sequence from this node. Its failure is this node's: raises SequenceFailed."""
         return inner.call_within(self, data, start=start).check()
 
-    def say(self, text: str) -> None:
-        """Say a line: to the terminal when started by hand, to the journal under systemd."""
+    def say(self, text: object) -> None:
+        """Say a line, as str() has it: to the terminal when started by hand, to the journal under systemd."""
         self.runtime.say(text)
 
-    def status(self, text: str) -> None:
+    def status(self, text: object) -> None:
         """Say what the service is doing, for `systemctl status`."""
         self.runtime.status(text)
 

@@ -75,9 +75,9 @@ class Service(Runtime):
         parts = [self._status, *(describe() for describe in self.describers[-1:])]
         return "; ".join(filter(None, parts))
 
-    def status(self, text: str) -> None:
+    def status(self, text: object) -> None:
         """Say what the service is doing, for `systemctl status`."""
-        self._status = text
+        self._status = str(text)
 
     def ready(self, status: str = "") -> None:
         """Tell the overlord that the service is up."""
@@ -124,11 +124,11 @@ class Service(Runtime):
         """Send what the journal still owes: the process is about to end."""
         self.reporter.close()
 
-    def say(self, text: str) -> None:
+    def say(self, text: object) -> None:
         """Say a line: to the terminal when started by hand, to the journal (priority debug) under systemd."""
         if self.in_journal:
             from hafta.journal.events import Said
 
-            self.report(Said(text))
+            self.report(Said(str(text)))
         else:
-            self._stdout.write(printable(text))
+            self._stdout.write(printable(str(text)))

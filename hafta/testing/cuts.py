@@ -102,7 +102,7 @@ class CutRuntime(FakeRuntime):
             self._cutter.point(f"before a wait for descriptor {fd}")
         return await super().await_fd(fd, timeout, write=write)
 
-    def say(self, text: str) -> None:
+    def say(self, text: object) -> None:
         """Record a line."""
         self._cutter.point(f"before it says {text!r}")
         super().say(text)

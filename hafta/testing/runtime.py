@@ -168,13 +168,13 @@ class FakeRuntime(Runtime):
     def flush(self) -> None:
         """There is nothing to send."""
 
-    def status(self, text: str) -> None:
+    def status(self, text: object) -> None:
         """Record a status."""
-        self.statuses.append(text)
+        self.statuses.append(str(text))
 
-    def say(self, text: str) -> None:
+    def say(self, text: object) -> None:
         """Record a line."""
-        self.said.append(text)
+        self.said.append(str(text))
 
     def end_process(self, status: int) -> NoReturn:
         """Raise ProcessEnded."""

@@ -274,3 +274,12 @@ def test_threads_report_to_the_same_journal_and_their_panic_takes_along_what_was
     assert len(rolled_back) == 4
     assert sum(int(entry.get("HAFTA_REPEATED", 1)) for entry in rolled_back) == 6
     assert entries[-1]["HAFTA_EVENT"] == "panicked"
+
+
+def test_what_is_no_text_is_said_as_print_would():
+    program = sequence("run.say(5); run.status(7); return hafta.EXIT")
+    with Child(program, "--once") as child:
+        assert child.finish()[1].splitlines()[0] == "5"
+    with JournalChild(program, "--once") as child:
+        assert child.process.wait(PATIENCE) == 0
+        assert [entry["MESSAGE"] for entry in child.entries() if entry["HAFTA_EVENT"] == "said"] == ["5"]
