@@ -36,8 +36,11 @@ def lock(fd: int) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Give the lock up, although others may have copies of the descriptor."""
-    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+    """Give the lock up, although others may have copies of the descriptor; if it fails, closing the last one does."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        return
 
 
 def is_locked(fd: int) -> bool:
