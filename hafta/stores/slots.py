@@ -71,7 +71,7 @@ class FileClaim:
         self._lock = RLock()
         self._busy = False
         self._refusal: StoreError | None = None
-        self._writer: Generator[None, bytes, None]
+        self._writer: Generator[None, bytes | None, None]
         self._send: Callable[[bytes], None]
         self._aim()
         forks.adopt(self)
@@ -136,7 +136,7 @@ class FileClaim:
         self._lock, self._busy = RLock(), False  # another thread of the parent may have been in here
         self._refuse("forked", f"the claim belongs to the parent process, not to its child {os.getpid()}")
 
-    def _write_on(self, here: int, other: int) -> Generator[None, bytes, None]:
+    def _write_on(self, here: int, other: int) -> Generator[None, bytes | None, None]:
         """Be the hot writer: records go to the offsets `here` and `other` in turn."""
         number, newest, pwrite, fd = self._number, None, os.pwrite, self._fd
         prefix = layout.head(self._geometry, self._synced, self._frame) + self._frame
@@ -145,7 +145,7 @@ class FileClaim:
         crc, pack_tail, pack_crc = crc32, layout.pack_tail, layout.pack_crc
         try:
             body = yield
-            while True:
+            while body is not None:  # None: it is retired
                 size = len(body)
                 if size > room:
                     raise too_large(self._path, size, room)
@@ -184,17 +184,21 @@ class FileClaim:
                 self._busy = False
 
     def _retire(self) -> None:
-        """End the hot writer, waiting while another thread is in it."""
+        """End the hot writer, waiting while another thread is in it.
+
+        Not by close(): on a generator that runs in another thread, Python 3.11 may take an inline cache of its code for
+        an instruction, and die of it. send() looks first whether it runs.
+        """
         deadline = time.monotonic() + DEADLINE
         while True:
             try:
-                self._writer.close()
+                self._writer.send(None)
+            except StopIteration:
+                return
             except ValueError:  # it is running
                 if _is_below_us(self._writer) or time.monotonic() > deadline:
                     raise _busy(self._path) from None
                 time.sleep(0.0001)
-            else:
-                return
 
     def _take_frame(self, frame: bytes) -> None:
         self._frame = frame
