@@ -8,14 +8,17 @@ recovery (docs/architecture.md, section 2).
 from __future__ import annotations
 
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hafta.drivers.functions import Outcome
     from hafta.drivers.panic import panic
-    from hafta.drivers.resume import Interrupted
     from hafta.drivers.run import AsyncRun, Run
+    from hafta.durable.checkpoints import Checkpoints
+    from hafta.durable.resume import Interrupted
     from hafta.engine.default import default_policy
     from hafta.engine.node import Node
     from hafta.engine.words import (
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     )
     from hafta.errors import HaftaError, IllegalMove, NodeTimeout, Orphaned, ServiceError, StoreError, UsageError
     from hafta.result import Result, SequenceFailed
+    from hafta.retrying import retried
     from hafta.sequence import Function, Sequence
+    from hafta.steps import Steps, node
 
     INTERRUPTED = Kind.INTERRUPTED
     NORMAL_FAIL = Kind.NORMAL_FAIL
@@ -63,6 +68,7 @@ __all__ = [
     "ROLL_BACK_CURRENT",
     "ROLL_BACK_PREVIOUS",
     "AsyncRun",
+    "Checkpoints",
     "Failure",
     "Function",
     "HaftaError",
@@ -72,25 +78,31 @@ __all__ = [
     "Node",
     "NodeTimeout",
     "Orphaned",
+    "Outcome",
     "PolicyEvent",
     "Result",
     "Run",
     "Sequence",
     "SequenceFailed",
     "ServiceError",
+    "Steps",
     "StoreError",
     "UsageError",
     "Verdict",
     "__version__",
     "default_policy",
+    "node",
     "panic",
     "proceed",
+    "retried",
 ]
 
 _HOMES = {
+    "hafta.drivers.functions": ("Outcome",),
     "hafta.drivers.panic": ("panic",),
-    "hafta.drivers.resume": ("Interrupted",),
     "hafta.drivers.run": ("AsyncRun", "Run"),
+    "hafta.durable.checkpoints": ("Checkpoints",),
+    "hafta.durable.resume": ("Interrupted",),
     "hafta.engine.default": ("default_policy",),
     "hafta.engine.node": ("Node",),
     "hafta.engine.words": (
@@ -101,18 +113,24 @@ _HOMES = {
         "HaftaError", "IllegalMove", "NodeTimeout", "Orphaned", "ServiceError", "StoreError", "UsageError",
     ),
     "hafta.result": ("Result", "SequenceFailed"),
+    "hafta.retrying": ("retried",),
     "hafta.sequence": ("Function", "Sequence"),
+    "hafta.steps": ("Steps", "node"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+#: When the first line of ours ran in this process, in seconds of the monotonic clock.
+BEGAN = time.monotonic()
 _KINDS = ("INTERRUPTED", "NORMAL_FAIL", "NORMAL_SUCCESS", "ORPHANED", "ROLLBACK_FAIL", "ROLLBACK_SUCCESS")
 _FUNCTIONS = ("NORMAL", "POLICY", "ROLLBACK")
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name on first use and keep it."""
-    value = _load(name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker that saw it would take any misspelt name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Load a public name on first use and keep it."""
+        value = _load(name)
+        globals()[name] = value
+        return value
 
 
 def _load(name: str) -> object:

@@ -1,9 +1,9 @@
 """State diagrams of a sequence, made from its own tables.
 
-Where a function goes next is code, so the edges are the nodes that its code refers to: a variable (global, enclosing,
-of a module, an enumeration, or the object whose method it is) that is a node, and is not merely looked into or
-compared; a node's name or number that is returned or given to success() or proceed(). A policy object leads where its
-verdicts do. Back to the previous node leads the reverse of each edge of success, as control came from there.
+Where a function goes next is code, so the edges are the nodes that its code names: a variable (global, enclosing, of a
+module, an enumeration, or the object whose method it is) that is a node, unless it is only compared or an attribute of
+it is read; and a node's name or number that is returned, or given to success() or proceed(). A policy object leads to
+the nodes of its verdicts. "To previous" is the reverse of each edge of success.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from hafta.sequence import Sequence
+    from hafta.engine.shape import Shape
 
     Edge = tuple[Node | Verdict, Node | Verdict, str]
 
@@ -30,7 +30,7 @@ _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _COMPARISON = frozenset({"COMPARE_OP", "CONTAINS_OP", "IS_OP"})
 
 
-def diagram(sequence: Sequence, form: str) -> str:
+def diagram(sequence: Shape, form: str) -> str:
     """Return the diagram as text. Raises ValueError for a form that is neither "mermaid" nor "graphviz"."""
     drawers = {"mermaid": _mermaid, "graphviz": _graphviz}
     if form not in drawers:
@@ -38,7 +38,7 @@ def diagram(sequence: Sequence, form: str) -> str:
     return drawers[form](sequence)
 
 
-def edges(sequence: Sequence) -> list[Edge]:
+def edges(sequence: Shape) -> list[Edge]:
     """Return the edges (from, to, label): "success", "rolled back", "policy" and "to previous"."""
     found: list[Edge] = []
     for node in sequence.nodes.values():
@@ -51,7 +51,7 @@ def edges(sequence: Sequence) -> list[Edge]:
     return list(dict.fromkeys(found))
 
 
-def _mermaid(sequence: Sequence) -> str:
+def _mermaid(sequence: Shape) -> str:
     ids = _ids(sequence)
     lines = ["stateDiagram-v2", *(f'    state "{_quoted(node)}" as {ids[node]}' for node in sequence.nodes.values())]
     lines += [f"    [*] --> {ids[node]}" for node in _first(sequence)]
@@ -60,7 +60,7 @@ def _mermaid(sequence: Sequence) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _graphviz(sequence: Sequence) -> str:
+def _graphviz(sequence: Shape) -> str:
     ids = {**_ids(sequence), EXIT: "done"}
     lines = [
         f'digraph "{_quoted(sequence.name)}" {{',
@@ -77,11 +77,11 @@ def _graphviz(sequence: Sequence) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _ids(sequence: Sequence) -> dict[Node | Verdict, str]:
+def _ids(sequence: Shape) -> dict[Node | Verdict, str]:
     return {node: f"n{number}" for number, node in enumerate(sequence.nodes.values(), 1)}
 
 
-def _first(sequence: Sequence) -> Iterable[Node]:
+def _first(sequence: Shape) -> Iterable[Node]:
     return list(sequence.nodes.values())[:1]
 
 
@@ -89,7 +89,7 @@ def _quoted(thing: object) -> str:
     return str(thing).replace("\\", "\\\\").replace('"', "'")
 
 
-def _named_by(function: Any, sequence: Sequence) -> list[Node | Verdict]:
+def _named_by(function: Any, sequence: Shape) -> list[Node | Verdict]:
     """Return the nodes that a function names, each once."""
     function, owner = _innermost(function)
     code = getattr(function, "__code__", None)
@@ -103,7 +103,7 @@ def _named_by(function: Any, sequence: Sequence) -> list[Node | Verdict]:
     return list(dict.fromkeys(sequence.targets[value] for value in values if _is_target(value, sequence)))
 
 
-def _judged_by(policy: Any, sequence: Sequence) -> list[Node | Verdict]:
+def _judged_by(policy: Any, sequence: Shape) -> list[Node | Verdict]:
     """Return the nodes that a policy names: in its code, or in the verdicts that an object of hafta.policies holds."""
     if isinstance(policy, Verdict):
         to = EXIT if policy == EXIT else policy.to
@@ -150,21 +150,21 @@ def _variable(step: dis.Instruction, known: dict[str, Any]) -> Any:
 
 
 def _attribute(value: Any, name: str) -> Any:
-    """Return an attribute without running anybody's code: of a module, an enumeration, or the object of a method."""
+    """Return an attribute of a module, an enumeration or the object of a method, without running any code of theirs."""
     if isinstance(value, (EnumType, ModuleType)):
         return getattr(value, name, None)
     return getattr(value, "__dict__", {}).get(name)
 
 
 def _returns(steps: list[dis.Instruction], after: int) -> bool:
-    """Tell whether what was loaded last is what the function returns."""
+    """Return whether what was loaded last is what the function returns."""
     following = steps[min(after, len(steps) - 1)]
     if following.opname == "JUMP_FORWARD":  # the first half of `return a if b else c`
         following = next(step for step in steps if step.offset >= following.argval)
     return following.opname == "RETURN_VALUE" or steps[after - 1].opname == "RETURN_CONST"
 
 
-def _is_target(value: Any, sequence: Sequence) -> bool:
+def _is_target(value: Any, sequence: Shape) -> bool:
     if value is None or isinstance(value, bool):
         return False
     try:

@@ -11,10 +11,12 @@ NOT_FOUND = 4  # no such thing: a unit, a record, a file that was named
 PERMISSION = 5
 READER_GONE = 20  # hafta-server: the reader closed the pipe
 NOT_A_PIPE = 21  # what stands at the pipe's path is something else
-SYMLINK = 22  # the pipe's path, or its directory, is a symbolic link
+SYMLINK = 22  # the pipe, or a directory on the way to it, is a symbolic link that is not followed
 FOREIGN_OWNER = 23  # the pipe belongs to somebody who is not trusted
 NO_SPACE = 24  # no room, or no inode: to make the pipe, to keep a checkpoint
-IN_USE = 25  # another copy has it
+IN_USE = 25  # another copy is using it
+UNHEALTHY = 26  # hafta guard: the program failed its probes, and has been ended
+LOST = 27  # the lease of a record ended: another host may do the work now
 PANIC = 70
 TIMED_OUT = 99
 SYSTEM = 111  # the system said no: any other error of a system call
@@ -22,16 +24,18 @@ SYSTEM = 111  # the system said no: any other error of a system call
 MEANING = {
     OK: "done, or asked to stop",
     FAILED: "the state is bad: the sequence failed, or the service is down",
-    USAGE: "a wrong option, setting or unit; it is not restarted until somebody mends it",
+    USAGE: "a wrong option, setting or unit; correct it, then restart",
     NOT_FOUND: "no such unit, record or file",
     PERMISSION: "no permission",
     READER_GONE: "the reader went away",
     NOT_A_PIPE: "what stands at the pipe's path is not a pipe",
-    SYMLINK: "the pipe's path is a symbolic link, which is never followed",
+    SYMLINK: "the pipe, or a directory on its path, is a symbolic link that is not trusted",
     FOREIGN_OWNER: "the pipe belongs to a user who is not trusted",
     NO_SPACE: "no space is left, for the pipe or for checkpoints",
     IN_USE: "another copy is running",
-    PANIC: "panic: a sequence found itself in a state that it must not go on from",
+    UNHEALTHY: "the program failed its probes",
+    LOST: "its lease ended: another host may run the sequence now",
+    PANIC: "panic: a sequence found itself in a state from which it must not continue",
     TIMED_OUT: "timed out",
     SYSTEM: "a system call failed",
 }

@@ -1,7 +1,8 @@
 """Making and opening named pipes.
 
-Invariant: nothing is followed, nothing is overwritten, and no byte is written to or read from anything but a FIFO of a
-trusted owner. The way to it is walked by the rules of hafta/walk.py. Then:
+Invariant: no link is followed that others could have put there, and none to a pipe; nothing is overwritten, and no byte
+is written to or read from anything but a FIFO of a trusted owner. The way to it is walked by the rules of
+hafta/walk.py. Then:
 
 1. The pipe must be ours, root's, or that of its directory's owner where nobody else may write to that directory.
 2. It is opened through /proc/self/fd of the descriptor that was checked: the same inode, with no moment in between.
@@ -13,13 +14,13 @@ How a FIFO behaves on Linux (pipe(7), fifo(7); tests hold each):
 4. Opening for writing without a reader fails with ENXIO when O_NONBLOCK is set; opening for reading always succeeds.
 5. poll() on a reader that has had no writer since it was opened reports nothing, though read() returns b"": so waiting
    for a writer is waiting until the descriptor is readable, and costs nothing. POLLHUP comes when the last writer has
-   gone, and stays until the next one opens: a reader that is to wait for that one as in the beginning opens anew. One
-   that was opened after the last writer had gone finds what that one has left, and then no POLLHUP: only read() tells.
+   gone, and stays until the next one opens: a reader that is to wait for that one as in the beginning opens it again.
+   One that was opened after the last writer had gone finds what is left, and then no POLLHUP: only read() shows it.
 6. A writer without readers gets POLLERR, and EPIPE when it writes. A write of at most PIPE_BUF bytes is done whole or,
    with EAGAIN, not at all.
 7. flock() works on the descriptor of an open pipe and dies with its holder: a writer takes it, so that two of them
    never mix their records. Nobody can hold it while there is no reader (4): of two that wait, the first to find a
-   reader wins and the other one ends. Whoever may open the pipe could take the lock: readers are trusted not to.
+   reader wins and the other one ends. Anyone who may open the pipe could take the lock: readers are trusted not to.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ import stat
 
 from hafta import directories, exits
 from hafta.errors import ServiceError
-from hafta.walk import CHOOSE, Walk, foreign, is_own, is_shared, link
+from hafta.trust import is_own, is_shared
+from hafta.walk import CHOOSE, Walk, foreign, link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ _KINDS = {
 
 
 def default_path(environ: Mapping[str, str]) -> str:
-    """Return where the pipe is if nobody says otherwise."""
+    """Return where the pipe is by default."""
     if runtime := environ.get("RUNTIME_DIRECTORY"):
         return f"{directories.first(runtime)}/pipe"
     if user := environ.get("XDG_RUNTIME_DIR"):
@@ -70,7 +72,7 @@ def make_directory(path: str) -> None:
 def make(path: str, mode: int) -> bool:
     """Make the pipe, or take over the one that is there; True if it was made. Raises ServiceError for each cause.
 
-    One that another writer has keeps its mode: whoever asks for another one is going to be told IN_USE.
+    A pipe that another writer has keeps its mode: opening it will fail with IN_USE.
     """
     with Walk(path, "make") as walk:
         parent = walk.directory()
@@ -107,12 +109,35 @@ def open_reader(path: str) -> int:
 
 
 def is_replaced(fd: int, path: str) -> bool:
-    """Tell whether the path leads to another pipe than this open one. Nothing is opened: its writer sees no reader."""
+    """Return whether the path leads to another pipe than this one. Nothing is opened: its writer sees no reader."""
     try:
-        with Walk(path, "read") as walk:
-            return not os.path.samestat(os.fstat(fd), os.fstat(_pipe(walk, walk.directory())))
+        return not _is_at(fd, path, "read")
     except ServiceError:  # to none that could be read
         return False
+
+
+def go_on(fd: int, path: str) -> bool:
+    """Return whether this descriptor, which outlived another process, is a writing end of the pipe at this path.
+
+    If so, no other writer shares it. Raises ServiceError: IN_USE if another writer has the pipe, and for each cause why
+    there is none.
+    """
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY or not _is_at(fd, path, "write to"):
+        return False
+    os.set_blocking(fd, False)
+    _claim(fd, path)
+    return True
+
+
+def give_back(fd: int) -> None:
+    """Close a writing end that others have, too: the pipe is free for another writer at once. Raises OSError."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
+
+
+def has_reader(fd: int) -> bool:
+    """Return whether somebody has the pipe of this writing end open for reading."""
+    return not _events(fd) & select.POLLERR
 
 
 def read(fd: int, size: int) -> bytes | None:
@@ -127,6 +152,11 @@ def read(fd: int, size: int) -> bytes | None:
             return None
         if data or not _events(fd) & select.POLLIN:  # if set, a writer came, wrote and perhaps left since the read
             return data
+
+
+def _is_at(fd: int, path: str, purpose: str) -> bool:
+    with Walk(path, purpose) as walk:
+        return os.path.samestat(os.fstat(fd), os.fstat(_pipe(walk, walk.directory())))
 
 
 def _pipe(walk: Walk, parent: int) -> int:

@@ -24,7 +24,7 @@ PATIENCE = 1.0
 
 
 class ServerGone(Exception):
-    """The server has closed the pipe, or is not that of the path any more."""
+    """The server has closed the pipe, or another pipe has taken its place."""
 
 
 class BadData(Exception):
@@ -36,19 +36,18 @@ class BadData(Exception):
 
 
 class Reader:
-    """One pipe, and what has come out of it but was not looked at yet. `counts`: of the caller's, "good" and "bad"."""
+    """One pipe, and what has come out of it but was not looked at yet."""
 
-    def __init__(self, path: str, counts: dict[str, int] | None = None) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.counts = {"good": 0, "bad": 0} if counts is None else counts
         self._fd: int | None = None
         self._left: int | None = None  # kept until another is open
         self._unread = bytearray()
 
     def open(self, run: Run) -> None:
-        """Open the pipe, unless it is, and wait for a server. Raises ServiceError (hafta.fifo).
+        """Open the pipe, unless it is open, and wait for a server. Raises ServiceError (hafta.fifo).
 
-        As long as none comes, it is opened anew once in PATIENCE: another pipe may have taken its place.
+        As long as none comes, it is opened again every PATIENCE seconds: another pipe may have taken its place.
         """
         if self._fd is None:
             fd = self._open()
@@ -60,7 +59,7 @@ class Reader:
                 pass
 
     def rest(self, run: Run, seconds: float, *, until_server: bool) -> None:
-        """Do nothing for so long; or, with `until_server`, only until another server has come and the pipe is open."""
+        """Wait this long; or, with `until_server`, only until another server has come and the pipe is open."""
         if not until_server:
             self.close()
             run.sleep(seconds)
@@ -75,7 +74,7 @@ class Reader:
             self.leave()
 
     def leave(self) -> None:
-        """Forget the pipe, but close it only when it is open anew: a server that has just come to it has a reader."""
+        """Forget the pipe, but close it only when it is open again: a server that has just come needs its reader."""
         if self._fd is not None:
             self._left, self._fd = self._fd, None
             self._unread.clear()
@@ -117,19 +116,14 @@ class Reader:
                 raise ServerGone(f"the server has closed {self.path}")
 
     def take(self, most: int) -> int:
-        """Take good records off the front, at most so many; return how many. A bad one is taken, and raises BadData."""
+        """Take at most `most` good records off the front; return how many. A bad one is taken, and raises BadData."""
         good = min(good_records(self._unread), most)
         if not good:
             record = bytes(self._unread[:SIZE])
             del self._unread[:SIZE]
-            self.counts["bad"] += 1
             raise BadData(record)
         del self._unread[: good * SIZE]
-        self.counts["good"] += good
         return good
-
-    def __str__(self) -> str:
-        return f"{self.counts['good']:,} good reads, {self.counts['bad']:,} bad"
 
 
 def good_records(data: bytearray) -> int:

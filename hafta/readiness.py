@@ -9,7 +9,7 @@ import os
 async def ready(fd: int, timeout: float | None, *, write: bool) -> bool:  # noqa: ASYNC109 - a slice, not a deadline
     """Return True when the descriptor can be read (or written), False after `timeout` seconds, if given.
 
-    An event loop has one reader for each descriptor: a duplicate of it leaves alone whoever else waits for this one.
+    An event loop has one reader for each descriptor. So this waits for a duplicate, and leaves other waits alone.
     Raises OSError (EBADF) for a descriptor that is not open. A regular file is always ready.
     """
     loop = asyncio.get_running_loop()

@@ -1,33 +1,35 @@
-"""Settings, each declared once: the option, the environment variable, the help and the man page come from one record.
+"""Settings, each declared once: the option, the environment variable, the help and the man page are made from it.
 
-The daemons parse with this module because argparse and click cost as much start-up as Python itself; the `hafta`
-command makes its click options from the same records. Precedence: command line, then environment, then default.
+The daemons parse with this module because argparse or click would take as long to start as Python itself. The `hafta`
+command makes its click options from the same settings. Precedence: command line, then environment, then default.
 """
 
 from __future__ import annotations
 
-import os
-
 from hafta import exits
+from hafta.descriptors import silence
 from hafta.errors import UsageError
-from hafta.record import Record
+from hafta.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
 
-class Setting(Record):
-    """One setting. `read` turns its text into a value, or raises ValueError saying what it expected."""
+class Setting(Frozen):
+    """One setting. `read` turns its text into a value, or raises ValueError with what it expected."""
 
     name: str  # "bad-rate": the option --bad-rate and the variable HAFTA_BAD_RATE
     read: Callable[[str], Any]
     default: Any
     help: str
-    metavar: str = ""  # what the text stands for, with its unit; empty for a switch, which takes none
-    shown_default: str | None = None  # where the default is worked out at run time
-    repeats: bool = False  # may be given more than once: `read` returns a tuple, and the tuples add up
+    metavar: str = ""  # what the value stands for, with its unit; empty for a switch, which takes no value
+    shown_default: str | None = None  # what help shows, if the default is only known at run time
+    repeats: bool = False  # may be given more than once: `read` returns a tuple, and the tuples are joined
+    scope: str = ""  # "guard": HAFTA_GUARD_INTERVAL, where HAFTA_INTERVAL belongs to a program that may run inside
+    short: str = ""  # a letter: -p
+    environment: str | None = None  # the variable, if it is not named as the option is; empty: there is none
 
     @property
     def key(self) -> str:
@@ -41,8 +43,14 @@ class Setting(Record):
 
     @property
     def variable(self) -> str:
-        """The environment variable."""
-        return f"HAFTA_{self.key.upper()}"
+        """The environment variable; empty if there is none."""
+        named = "_".join(filter(None, ("HAFTA", self.scope.upper(), self.key.upper())))
+        return named if self.environment is None else self.environment
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All its options: -p and --property."""
+        return (f"-{self.short}", self.option) if self.short else (self.option,)
 
 
 class Values:
@@ -52,20 +60,21 @@ class Values:
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"there is no setting {name}")
+        raise AttributeError(f"no such setting: {name}")
 
 
-class Program(Record):
-    """A program as its user meets it: what --help and the man page are made of.
+class Program(Frozen):
+    """A program as its user sees it: --help and the man page are made from it.
 
-    Raises ValueError for two settings of one name.
+    Raises ValueError for two settings with the same name.
     """
 
     name: str
     summary: str
     settings: tuple[Setting, ...]
     statuses: tuple[int, ...]  # of hafta.exits
-    operands: str = ""  # how the usage line shows what follows the options; empty: nothing may
+    operands: str = ""  # how the usage line shows what follows the options; empty: nothing may follow
+    meanings: Mapping[int, str] = {}  # of its statuses, where they are not those of hafta.exits
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,11 +86,11 @@ class Program(Record):
 
 
 def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Values, list[str]]:
-    """Return the settings and the operands. Raises UsageError naming the option or variable and its value.
+    """Return the settings and the operands. Raises UsageError, which names the option or variable and its value.
 
     `--help` and `--version` print and raise SystemExit(0).
     """
-    by_option = {setting.option: setting for setting in program.settings}
+    by_option = {option: setting for setting in program.settings for option in setting.options}
     given: dict[str, Any] = {}
     operands: list[str] = []
     words = iter(argv)
@@ -91,10 +100,10 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
         elif word in {"-h", "--help", "--version"}:
             _tell(program, word)
         elif word.startswith("-") and word != "-":
-            option, equals, text = word.partition("=")
-            setting = _known(program, by_option, option)
-            value = _from_option(setting, text if equals else None, words)
-            given[setting.key] = (*given.get(setting.key, ()), *value) if setting.repeats else value
+            for option, text in _split(word, by_option):
+                setting = _known(program, by_option, option)
+                value = _from_option(setting, text, words)
+                given[setting.key] = (*given.get(setting.key, ()), *value) if setting.repeats else value
         else:
             operands.append(word)
     if operands and not program.operands:
@@ -103,20 +112,38 @@ def parse(program: Program, argv: Sequence[str], environ: Mapping[str, str]) -> 
     return Values({**given, **{setting.key: _from_environment(setting, environ) for setting in rest}}), operands
 
 
+def _split(word: str, by_option: Mapping[str, Setting]) -> Iterator[tuple[str, str | None]]:
+    """Give the options of a word, each with its value if it has one there: --name=value, -pvalue, -al."""
+    if word.startswith("--"):
+        option, equals, text = word.partition("=")
+        yield option, text if equals else None
+        return
+    for at, letter in enumerate(word[1:], 1):
+        setting = by_option.get(f"-{letter}")
+        rest = word[at + 1 :]
+        if setting and setting.metavar and rest:
+            yield f"-{letter}", rest
+            return
+        yield f"-{letter}", None
+
+
 def help_text(program: Program) -> str:
     """Return what --help prints."""
     usage = " ".join(filter(None, (f"usage: {program.name} [OPTION]...", program.operands)))
-    lines = [usage, "", program.summary, "", "Options, each also as an environment variable:"]
+    each = all(setting.variable for setting in program.settings)
+    lines = [usage, "", program.summary, "", "Options, each also as an environment variable:" if each else "Options:"]
     for setting in program.settings:
-        lines += [f"  {setting.option} {setting.metavar}".rstrip(), f"      {setting.help}{help_default(setting)}"]
-        lines.append(f"      {setting.variable}")
+        shown = f"  {', '.join(setting.options)} {setting.metavar}".rstrip()
+        lines += [shown, f"      {setting.help}{help_default(setting)}"]
+        lines += [f"      {setting.variable}"] if setting.variable else []
     lines += ["  --version", "  --help", "", "Exit status:"]
-    lines += [f"  {status:<4} {exits.MEANING[status]}" for status in program.statuses]
+    meanings = {**exits.MEANING, **program.meanings}
+    lines += [f"  {status:<4} {meanings[status]}" for status in program.statuses]
     return "\n".join(lines)
 
 
 def number(text: str) -> float:
-    """Read a number that is finite and not negative."""
+    """Read a finite number, 0 or more."""
     try:
         value = float(text)
     except ValueError:
@@ -148,7 +175,7 @@ def path(text: str) -> str:
 
 
 def switch(text: str) -> bool:
-    """Read yes or no, in the words that systemd takes."""
+    """Read yes or no, in any of the words that systemd accepts."""
     lowered = text.lower()
     if lowered in {"1", "yes", "y", "true", "t", "on"}:
         return True
@@ -158,7 +185,7 @@ def switch(text: str) -> bool:
 
 
 def _from_environment(setting: Setting, environ: Mapping[str, str]) -> Any:
-    text = environ.get(setting.variable, "")
+    text = environ.get(setting.variable, "") if setting.variable else ""
     if not text:  # an empty line in /etc/default means "as shipped"
         return setting.default
     return _read(setting, text, setting.variable)
@@ -178,7 +205,7 @@ def _read(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.read(text)
     except ValueError as error:
-        hint = f"what it is: {setting.help}{help_default(setting)}"
+        hint = f"meaning: {setting.help}{help_default(setting)}"
         raise UsageError(f"{where}: {text!r} is not {error}", hint) from None
 
 
@@ -205,10 +232,10 @@ def _tell(program: Program, word: str) -> None:
 
 
 def _print(text: str) -> None:
-    """Print on stdout. A reader that has gone is no error; any other is told once, and not again at exit."""
+    """Print on stdout. If the reader is gone, that is not an error. Other errors are raised once, not again at exit."""
     try:
         print(text, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        silence(1)
         if not isinstance(error, BrokenPipeError):
             raise

@@ -23,7 +23,9 @@ import os
 import stat
 
 from hafta import exits
+from hafta.causes import cause_of
 from hafta.errors import ServiceError
+from hafta.trust import is_own, is_shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,26 +34,16 @@ if TYPE_CHECKING:
 CHOOSE = "choose another path (--pipe or HAFTA_PIPE)"
 
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_LINKS = 40  # as many as the kernel follows in one path
+_LINKS = 40  # the kernel follows no more in one path
 
-#: What the system may refuse: the cause, what to do, the exit status.
-_CAUSES = {
-    errno.EACCES: ("no permission", "look at the owner and mode of {at}", exits.PERMISSION),
-    errno.EPERM: ("not permitted", "look at the owner and mode of {at}", exits.PERMISSION),
-    errno.ENOSPC: ("no space or no inode is left", "free some", exits.NO_SPACE),
-    errno.EDQUOT: ("the quota is used up", "free some", exits.NO_SPACE),
-    errno.EROFS: ("read-only file system", "let it write there (systemd: ReadWritePaths=)", exits.SYSTEM),
-    errno.ENAMETOOLONG: ("the name is too long", "shorten it", exits.USAGE),
-    errno.ELOOP: ("too many symbolic links", "untangle the links at {at}", exits.SYMLINK),
-    errno.ENOTDIR: ("{at} is not a directory", "make it one", exits.NOT_FOUND),
-}
+_STATUS = {"permission": exits.PERMISSION, "full": exits.NO_SPACE, "name": exits.USAGE}
 
 
 class Walk:
     """One walk down a path, a context manager.
 
     It holds every descriptor that it opened until it ends; then an OSError of its body becomes a ServiceError that
-    tells the causes apart. `doing` is what the path is wanted for, as a verb.
+    says which cause it was. `doing` is what the path is for, as a verb.
     """
 
     def __init__(self, path: str, doing: str) -> None:
@@ -121,16 +113,14 @@ class Walk:
     def _explained(self, error: OSError) -> ServiceError:
         if error.errno == errno.ENOENT:
             return self._missing()
-        system = (error.strerror or str(error), "mend that", exits.SYSTEM)
-        cause, hint, status = _CAUSES.get(error.errno or 0, system)
         seen = os.path.lexists(self._at)  # if not, it is its directory that refuses
         at = _short(self._at if seen else os.path.dirname(self._at) or ".")
-        message = f"cannot {self._doing} {_short(self.path)}: {cause.replace('{at}', at)}"
-        return ServiceError(message, f"{hint.replace('{at}', at)}, or {CHOOSE}", status=status)
+        words, hint, status = _cause(error, at)
+        return ServiceError(f"cannot {self._doing} {_short(self.path)}: {words}", f"{hint}, or {CHOOSE}", status=status)
 
     def _missing(self) -> ServiceError:
         if self._at == self.path and self._doing == "make":
-            message, hint = f"cannot make {self.path}: there can be none in that directory", CHOOSE
+            message, hint = f"cannot make {self.path}: that directory cannot have a pipe", CHOOSE
         elif self._at == self.path:
             message, hint = f"there is no pipe at {self.path}", f"hafta-server --pipe {self.path} makes it"
         else:
@@ -138,26 +128,29 @@ class Walk:
         return ServiceError(message, hint, status=exits.NOT_FOUND)
 
 
-def is_own(info: os.stat_result) -> bool:
-    """Tell whether it is ours or root's."""
-    return info.st_uid in {0, os.geteuid()}
-
-
-def is_shared(directory: os.stat_result) -> bool:
-    """Tell whether others than its owner may write to a directory; an access list shows in the group's bits."""
-    return bool(directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def _cause(error: OSError, at: str) -> tuple[str, str, int]:
+    """Return what was refused in words, what to do, and the exit status."""
+    if error.errno == errno.ELOOP:
+        return "too many symbolic links", f"untangle the links at {at}", exits.SYMLINK
+    if error.errno == errno.ENOTDIR:
+        return f"{at} is not a directory", "make it one", exits.NOT_FOUND
+    cause = cause_of(error)
+    hint = f"look at the owner and mode of {at}" if cause.kind == "permission" else cause.hint
+    return cause.words, hint, _STATUS.get(cause.kind, exits.SYSTEM)
 
 
 def link(path: str, target: str) -> ServiceError:
     """Return the error for a link that is not followed."""
-    hint = "no link is followed in place of a pipe, nor one that others could have made; name the real path with --pipe"
+    hint = (
+        "links are not followed to a pipe, nor where other users could have created them; give the real path (--pipe)"
+    )
     return ServiceError(f"{path} is a symbolic link to {target}", hint, status=exits.SYMLINK)
 
 
 def foreign(info: os.stat_result, path: str) -> ServiceError:
     """Return the error for what belongs to somebody who is not trusted there."""
     message = f"{path} belongs to user {info.st_uid}, who is not trusted there (we are user {os.geteuid()})"
-    hint = f"it must be ours or root's, or its owner the only one who may write to its directory; or {CHOOSE}"
+    hint = f"it must be ours or root's, or its owner must be the only one who can write to its directory; or {CHOOSE}"
     return ServiceError(message, hint, status=exits.FOREIGN_OWNER)
 
 

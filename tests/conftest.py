@@ -1,4 +1,4 @@
-"""For all tests: in CI a skipped test is a failed run, and Hypothesis tries more."""
+"""For all tests: in CI a skipped test is a failed run; with HAFTA_EXAMPLES=many Hypothesis tries more."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ CI = bool(os.environ.get("CI"))
 
 # Who runs the tests under nohup, or in the background, hands its deafness down to every program that is tested here.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("here", max_examples=100, deadline=None)
-# Hypothesis' own profile for CI, which this one would inherit from, derandomizes: a fixed seed.
-settings.register_profile("ci", max_examples=1000, deadline=None, print_blob=True, derandomize=False)
-settings.load_profile("ci" if CI else "here")
+# Hypothesis' own profile for CI, which this one would inherit from, derandomizes: a fixed seed. Many are tried without
+# the tracer of coverage (`make unit`), under which each takes twice or three times as long and covers no more.
+EXAMPLES = 1000 if os.environ.get("HAFTA_EXAMPLES") == "many" else 100
+settings.register_profile("hafta", max_examples=EXAMPLES, deadline=None, print_blob=True, derandomize=False)
+settings.load_profile("hafta")
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,6 +15,7 @@ from enum import IntEnum
 import hafta.service
 from hafta import settings
 from hafta.policies import FOREVER, Attempts, Backoff
+from hafta.stores import FileStore
 
 PAUSE = settings.Setting("pause", settings.number, 1.0, "how often to look for files", "SECONDS")
 
@@ -25,10 +26,10 @@ class CP(IntEnum):
 
 
 class Data:
-    """The userdata. `kept` is recorded with every checkpoint: which file it is, and what was counted."""
+    """The userdata. `kept` outlives the process: which file it is, and what was counted."""
 
     def __init__(self, values):
-        self.home = hafta.service.default_store(values).directory  # where the checkpoints are, too
+        self.home = FileStore(values.state).directory  # also where checkpoints are, unless hosts share them
         self.pause = values.pause
         self.kept = {"name": "", "files": 0, "rows": 0, "bad": 0}
         self.ledger_path = os.path.join(self.home, "ledger.csv")
@@ -37,13 +38,9 @@ class Data:
         for folder in ("incoming", "work", "done", "bad"):
             os.makedirs(os.path.join(self.home, folder), exist_ok=True)
 
-    def path(self, folder):
-        """Return where the current file is, if it is in this folder."""
-        return os.path.join(self.home, folder, self.kept["name"])
-
-    def is_in(self, folder):
-        """Tell whether the current file is in this folder."""
-        return os.path.exists(self.path(folder))
+    def path(self, folder, name=None):
+        """Return where a file is, if it is in this folder: the current one, or that of a name."""
+        return os.path.join(self.home, folder, name or self.kept["name"])
 
     def next_name(self):
         """Return a file that is not known yet. A name is known by now if it was done, or bad."""
@@ -52,16 +49,16 @@ class Data:
         return next((name for name in names if not name.startswith(".")), None)
 
 
-def move(run, source, target):
-    run.checkpoint(CP.BEGUN)
-    os.rename(run.data.path(source), run.data.path(target))
+def move(run, name, source, target):
+    run.checkpoint(CP.BEGUN, name=name)  # in the state: what a node has changed in `kept` counts when it succeeds
+    os.rename(run.data.path(source, name), run.data.path(target, name))
     run.progress()
 
 
 def move_back(run, checkpoint, source, target):
     """Undo move(), as far as it had come."""
-    if checkpoint == CP.BEGUN and run.data.is_in(target):
-        os.rename(run.data.path(target), run.data.path(source))
+    if checkpoint == CP.BEGUN and os.path.exists(run.data.path(target, run.state["name"])):
+        os.rename(run.data.path(target, run.state["name"]), run.data.path(source, run.state["name"]))
 
 
 ingest = hafta.Sequence("ingest", version="1")
@@ -79,8 +76,8 @@ def take(run):
     run.status(f"waiting for files; {run.data.kept['files']} done, {run.data.kept['bad']} bad")
     while not (name := run.data.next_name()):
         run.sleep(run.data.pause)
+    move(run, name, "incoming", "work")
     run.data.kept["name"] = name
-    move(run, "incoming", "work")
     return read
 
 
@@ -92,7 +89,7 @@ def give_back(run, checkpoint):
 
 @ingest.node(policy=Attempts(5, then=hafta.proceed("set_aside")))
 def read(run):
-    folder = "done" if run.data.is_in("done") else "work"  # in done, if the process before died in finish()
+    folder = "done" if os.path.exists(run.data.path("done")) else "work"  # if the process before died in finish()
     with open(run.data.path(folder), encoding="utf-8") as file:
         run.data.rows = [checked(line) for line in file]
     return append
@@ -124,7 +121,7 @@ def cut_off(run, checkpoint):
 
 @ingest.node(durable=True)
 def finish(run):
-    move(run, "work", "done")
+    move(run, run.data.kept["name"], "work", "done")
     run.data.kept["files"] += 1
     run.data.kept["rows"] += len(run.data.rows)
     run.say(f"{run.data.kept['name']}: {len(run.data.rows)} rows")
@@ -139,7 +136,7 @@ def take_from_done(run, checkpoint):
 
 @ingest.node(durable=True)
 def set_aside(run):
-    move(run, "work", "bad")
+    move(run, run.data.kept["name"], "work", "bad")
     run.data.kept["bad"] += 1
     run.say(f"{run.data.kept['name']}: bad: {run.reason}")
     return hafta.EXIT
@@ -153,7 +150,11 @@ def take_from_bad(run, checkpoint):
 
 def main(argv=None):
     return hafta.service.run(
-        ingest, Data, settings=[PAUSE], store=hafta.service.default_store, keep=lambda data: data.kept, argv=argv
+        ingest,
+        Data,
+        settings=[PAUSE],
+        checkpoints=hafta.service.state_checkpoints(keep=lambda data: data.kept),
+        argv=argv,
     )
 
 

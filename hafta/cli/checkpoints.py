@@ -1,4 +1,4 @@
-"""`hafta checkpoints`: where durable sequences stand, of live, hung and dead services, without touching them."""
+"""`hafta checkpoints`: where durable sequences stand, of running, hung and dead services, without touching them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from hafta import exits
 from hafta.cli.checkpoints_discard import discard
 from hafta.cli.checkpoints_show import show
-from hafta.cli.looking import AS_JSON, DIRECTORY, entries, read
+from hafta.cli.looking import AS_JSON, DIRECTORY, STORE_URL, entries, read
 from hafta.cli.options import options
 from hafta.cli.picture import COLUMNS, plain, rows
 from hafta.cli.table import put, say, shown, table
@@ -20,12 +20,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from hafta.cli.records import Entry
+    from hafta.observe.sources.records import Entry
 
 PROGRAM = Program(
     "hafta checkpoints",
-    "Show where durable sequences stand, without disturbing who runs them.",
-    (DIRECTORY, AS_JSON),
+    "Show where durable sequences stand, without disturbing the processes that run them.",
+    (DIRECTORY, STORE_URL, AS_JSON),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[COMMAND [ARG]...]",
 )
@@ -35,10 +35,10 @@ PROGRAM = Program(
 @options(PROGRAM)
 @click.pass_context
 def checkpoints(context: click.Context, **given: Any) -> int:
-    """List the records; a command of its own gets its options behind its name."""
+    """List the records. Options of a command below stand behind its name."""
     if context.invoked_subcommand is not None:
         if any(given.values()):
-            raise click.UsageError(f"options go behind {context.invoked_subcommand}", context)
+            raise click.UsageError(f"put options behind {context.invoked_subcommand}", context)
         return exits.OK
     values = read(PROGRAM, given)
     found = entries(values)

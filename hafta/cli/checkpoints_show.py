@@ -1,4 +1,4 @@
-"""`hafta checkpoints show`: all that is known of one record."""
+"""`hafta checkpoints show`: everything that is known about one record."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 import click
 
 from hafta import exits
-from hafta.cli.looking import AS_JSON, DIRECTORY, entries, read
+from hafta.cli.looking import AS_JSON, DIRECTORY, STORE_URL, entries, read
 from hafta.cli.options import options
 from hafta.cli.picture import plain, text
-from hafta.cli.records import pick
 from hafta.cli.table import put
+from hafta.observe.sources.records import pick
 from hafta.settings import Program
 
 TYPE_CHECKING = False
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PROGRAM = Program(
     "hafta checkpoints show",
-    "Show all that is known of one record.",
-    (DIRECTORY, AS_JSON),
+    "Show everything that is known about one record.",
+    (DIRECTORY, STORE_URL, AS_JSON),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "SEQUENCE[@INSTANCE]",
 )
@@ -32,7 +32,7 @@ PROGRAM = Program(
 @options(PROGRAM)
 @click.argument("name", metavar=PROGRAM.operands)
 def show(name: str, **given: Any) -> int:
-    """Print the record that is named."""
+    """Print the record of this name."""
     values = read(PROGRAM, given)
     entry = pick(entries(values), name)
     now = time.time()

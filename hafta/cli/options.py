@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def options(program: Program) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a command with the options of a program. Their values come as the texts that were given."""
+    """Decorate a command with the options of a program. Their values are the texts that were given."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for setting in reversed(program.settings):
@@ -26,14 +26,15 @@ def options(program: Program) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    about = f"{setting.help}{help_default(setting)}  [{setting.variable}]"
+    variable = f"  [{setting.variable}]" if setting.variable else ""
+    about = f"{setting.help}{help_default(setting)}{variable}"
     if not setting.metavar:
-        return click.option(setting.option, setting.key, is_flag=True, default=None, help=about)
-    return click.option(setting.option, setting.key, metavar=setting.metavar, multiple=setting.repeats, help=about)
+        return click.option(*setting.options, setting.key, is_flag=True, default=None, help=about)
+    return click.option(*setting.options, setting.key, metavar=setting.metavar, multiple=setting.repeats, help=about)
 
 
 def words(program: Program, given: dict[str, Any]) -> list[str]:
-    """Return the words of a command line that say what click has read: hafta.settings then reads their values."""
+    """Return a command line that says what click has parsed: hafta.settings then reads the values."""
     found: list[str] = []
     for setting in program.settings:
         value = given[setting.key]

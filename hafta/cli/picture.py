@@ -6,29 +6,28 @@ import math
 import time
 from base64 import b64encode
 
-from hafta.cli.records import doing, state_of
 from hafta.cli.table import shown
-from hafta.drivers import ledger
+from hafta.engine.machine import Phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from hafta.cli.records import Entry
-    from hafta.stores.codec import Level, Visit
+    from hafta.death import Death
+    from hafta.durable.position import SequencePosition, Visit
+    from hafta.observe.sources.records import Entry
     from hafta.stores.protocol import Holder
 
-COLUMNS = ("SEQUENCE", "NODE", "CP", "FAILS", "AGE", "HOLDER", "STATE")
+COLUMNS = ("SEQUENCE", "NODE", "CP", "FAILS", "AGE", "HOLDER", "CAUSE", "STATE")
 
-_MARKS = {ledger.BETWEEN: " (next)", ledger.BACK: " (undo)", ledger.ROLLBACK: " (undo)", ledger.UNWIND: " (undo)"}
-_PHRASES = {
-    ledger.BETWEEN: "is next",
-    ledger.NORMAL: "in its normal function",
-    ledger.BACK: "is to be rolled back",
-    ledger.ROLLBACK: "in its rollback function",
-    ledger.UNWIND: "in its rollback function, on the way back",
-    ledger.ENDED: "the sequence has ended",
+#: What goes on (the function, and whether it has begun), as a column and as a phrase.
+_DOING = {
+    (Phase.NORMAL, False): (" (next)", "is next"),
+    (Phase.NORMAL, True): ("", "in its normal function"),
+    (Phase.ROLLBACK, False): (" (undo)", "is to be rolled back"),
+    (Phase.ROLLBACK, True): (" (undo)", "in its rollback function"),
+    (Phase.UNWIND, True): (" (undo)", "in its rollback function, on the way back"),
 }
 
 
@@ -36,40 +35,44 @@ def rows(entry: Entry, now: float) -> list[tuple[str, ...]]:
     """Return the rows of a table: one for each sequence, those inside of others indented."""
     who, aged = _holder_column(entry), age(entry, now)
     if entry.position is None:
-        told = entry.trouble.text if entry.trouble else ""
-        return [(shown(entry.name), "", "", "", aged, who, shown(told))]
-    first = (shown(entry.name), aged, who)
+        why = entry.trouble.text if entry.trouble else ""
+        return [(shown(entry.name), "", "", "", aged, who, "", shown(why))]
+    cause = entry.position.cause
+    first = (shown(entry.name), aged, who, shown(cause.word) if cause else "")
     found: list[tuple[str, ...]] = []
-    for depth, level in enumerate(entry.position.levels):
-        name, aged, who = first if not depth else ("  " * depth + shown(level.sequence), "", "")
-        ended = doing(level.phase) == ledger.ENDED
-        where = ("", "", "") if ended else (_node_column(level), str(level.checkpoint), str(level.attempt))
-        values = {**state_of(level), **({} if depth else entry.kept)}
-        found.append((name, *where, aged, who, " ".join(f"{shown(key)}={value!r}" for key, value in values.items())))
+    for depth, one in enumerate(entry.position.sequences):
+        name, aged, who, how = first if not depth else ("  " * depth + shown(one.sequence), "", "", "")
+        ended = one.doing.function is Phase.DONE
+        where = ("", "", "") if ended else (_node_column(one), str(one.checkpoint), str(one.attempt))
+        values = {**one.state, **({} if depth else entry.kept)}
+        state = " ".join(f"{shown(key)}={value!r}" for key, value in values.items())
+        found.append((name, *where, aged, who, how, state))
     return found
 
 
 def text(entry: Entry, now: float) -> str:
-    """Return all that is known of a record, for people."""
+    """Return everything that is known about a record, for people."""
     seen = entry.snapshot
-    pairs = [("file", seen.path), ("status", _status(entry))]
+    pairs = [("file", seen.path)] if seen.path else []
+    pairs.append(("status", _status(entry)))
     if seen.written:
         number = f", as record {seen.saved.number}" if seen.saved else ""
         pairs.append(("written", f"{_when(seen.written)}, {age(entry, now)} ago{number}"))
+    if entry.position is not None and entry.position.cause is not None:
+        pairs.append(("cause", f"the process before {entry.position.pid} {entry.position.cause}"))
     if entry.trouble is not None:
         pairs.append(("trouble", entry.trouble.text))
     pairs += [("note", incident.text) for incident in seen.incidents if incident != entry.trouble]
     pairs += [("kept", value) for value in _values(entry.kept)]
     lines = [shown(entry.name), *_lines(pairs)]
-    for level in entry.position.levels if entry.position else ():
-        lines += ["", f"sequence {shown(level.sequence)}", *_lines(_of_level(level))]
+    for one in entry.position.sequences if entry.position else ():
+        lines += ["", f"sequence {shown(one.sequence)}", *_lines(_of_sequence(one))]
     return "\n".join(lines)
 
 
 def plain(entry: Entry, now: float) -> dict[str, Any]:
     """Return the same for programs: stable keys, values that JSON has."""
     seen, position = entry.snapshot, entry.position
-    levels = [_plain_level(level) for level in position.levels] if position else []
     return {
         "sequence": seen.sequence,
         "instance": seen.instance,
@@ -82,7 +85,8 @@ def plain(entry: Entry, now: float) -> dict[str, Any]:
         "number": seen.saved.number if seen.saved else None,
         "entered": position.entered if position else None,
         "pid": position.pid if position else None,
-        "levels": levels,
+        "cause": _plain_cause(position.cause) if position else None,
+        "sequences": [_plain_sequence(one) for one in position.sequences] if position else [],
         "kept": _json(entry.kept),
         "trouble": _plain_incident(entry.trouble),
         "incidents": [_plain_incident(incident) for incident in seen.incidents],
@@ -103,12 +107,13 @@ def age(entry: Entry, now: float) -> str:
 def _holder_column(entry: Entry) -> str:
     if entry.snapshot.held and entry.snapshot.holder is not None:
         who = entry.snapshot.holder
-        return f"{shown(who.unit.removesuffix('.service')) or 'pid'}[{who.pid}]"
+        host = f"{shown(who.host)}:" if who.host else ""
+        return f"{host}{shown(who.unit.removesuffix('.service')) or 'pid'}[{who.pid}]"
     return "another process" if entry.snapshot.held else f"({entry.status})"
 
 
-def _node_column(level: Level) -> str:
-    return shown(level.node) + _MARKS.get(doing(level.phase), "")
+def _node_column(one: SequencePosition) -> str:
+    return shown(one.node) + _DOING[one.doing.function, one.doing.begun][0]
 
 
 def _status(entry: Entry) -> str:
@@ -116,22 +121,22 @@ def _status(entry: Entry) -> str:
     if who is None:
         return entry.status
     unit = f", {who.unit}" if who.unit else ""
+    unit += f", on {who.host}, token {who.token}" if who.host else ""
     held = "held" if entry.snapshot.held else "last held"
     return f"{entry.status}; {held} by pid {who.pid}{unit}, since {_when(who.since)}"
 
 
-def _of_level(level: Level) -> list[tuple[str, str]]:
-    word = doing(level.phase)
-    if word == ledger.ENDED:
-        return [("node", f"none: {_PHRASES[word]}")]
+def _of_sequence(one: SequencePosition) -> list[tuple[str, str]]:
+    if one.doing.function is Phase.DONE:
+        return [("node", "none: the sequence has ended")]
     return [
-        ("node", f"{level.node}: {_PHRASES.get(word, level.phase)}"),
-        ("checkpoint", str(level.checkpoint)),
-        ("failures", f"{level.attempt} in a row"),
-        *(("state", value) for value in _values(state_of(level))),
-        *(("visited", _visit(visit)) for visit in level.stack),
-        ("nodes", ", ".join(level.nodes)),
-        *([("version", level.version)] if level.version else []),
+        ("node", f"{one.node}: {_DOING[one.doing.function, one.doing.begun][1]}"),
+        ("checkpoint", str(one.checkpoint)),
+        ("failures", f"{one.attempt} in a row"),
+        *(("state", value) for value in _values(one.state)),
+        *(("visited", _visit(visit)) for visit in one.stack),
+        ("nodes", ", ".join(one.nodes)),
+        *([("version", one.version)] if one.version else []),
     ]
 
 
@@ -151,25 +156,37 @@ def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
 
 
-def _plain_level(level: Level) -> dict[str, Any]:
+def _plain_sequence(one: SequencePosition) -> dict[str, Any]:
+    doing = one.doing
     return {
-        "sequence": level.sequence,
-        "version": level.version,
-        "node": level.node,
-        "doing": doing(level.phase),
-        "phase": level.phase,
-        "checkpoint": level.checkpoint,
-        "attempt": level.attempt,
-        "state": _json(state_of(level)),
+        "sequence": one.sequence,
+        "version": one.version,
+        "node": one.node,
+        "function": "ended" if doing.function is Phase.DONE else doing.function.name.lower(),
+        "begun": doing.begun,
+        "stopped": doing.stopped,
+        "checkpoint": one.checkpoint,
+        "attempt": one.attempt,
+        "state": _json(one.state),
         "visited": [
-            {"node": visit.node, "checkpoint": visit.checkpoint, "state": _json(visit.state)} for visit in level.stack
+            {"node": visit.node, "checkpoint": visit.checkpoint, "state": _json(visit.state)} for visit in one.stack
         ],
-        "nodes": list(level.nodes),
+        "nodes": list(one.nodes),
     }
 
 
 def _plain_holder(holder: Holder | None) -> dict[str, Any] | None:
-    return None if holder is None else {"pid": holder.pid, "unit": holder.unit, "since": holder.since}
+    if holder is None:
+        return None
+    shared = {"host": holder.host or None, "token": holder.token or None}
+    return {"pid": holder.pid, "unit": holder.unit, "since": holder.since, **shared}
+
+
+def _plain_cause(cause: Death | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    where = {"sequence": cause.sequence or None, "node": cause.node or None}
+    return {"why": cause.word, "signal": cause.signal or None, "exit": cause.status, **where, "text": str(cause)}
 
 
 def _plain_incident(incident: Any) -> dict[str, str] | None:
@@ -177,11 +194,11 @@ def _plain_incident(incident: Any) -> dict[str, str] | None:
 
 
 def _json(value: Any) -> Any:
-    """Return a recorded value as JSON can say it: bytes as {"base64": ...}, a float without a number as its name."""
+    """Return a recorded value as JSON: bytes as {"base64": ...}, an infinite float or NaN as its name."""
     if isinstance(value, bytes):
         return {"base64": b64encode(value).decode()}
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, dict):
         return {key: _json(item) for key, item in value.items()}
-    return [_json(item) for item in value] if isinstance(value, list) else value
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Talking on a terminal: aligned columns, of which the last one gives way, and colours where they are wanted."""
+"""Printing on a terminal: aligned columns, of which the last one is cut to fit, and colours where they are wanted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import shutil
 
 import click
+
+from hafta.descriptors import silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,11 +39,11 @@ def say(cells: Sequence[str], colour: str | None = None) -> None:
 
 
 def put(text: str, *, color: bool | None = None) -> None:
-    """Print on stdout. A reader that has gone (head, less) has what it wanted: that is no error."""
+    """Print on stdout. A reader that has gone (head, less) has what it wanted, which is not an error."""
     try:
         click.echo(text, color=color)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        silence(1)
 
 
 def _cut(text: str, width: int) -> str:

@@ -13,55 +13,40 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hafta.drivers.conductor import Conductor
-    from hafta.engine.node import Node
+    from hafta.engine.words import PolicyEvent
 
 
 async def drive(conductor: Conductor) -> None:
     """Run the call to its end, as the synchronous driver does. A cancelled task is cancelled, not a failure."""
     machine = conductor.machine
+    cancelled = cancellations()
     while True:
         phase = machine.phase
         if phase is Phase.NORMAL:
-            await _run_normal(conductor)
+            await _run_normal(conductor, cancelled)
         elif phase is Phase.ASK:
             await _ask(conductor)
         elif phase is Phase.ROLLBACK or phase is Phase.UNWIND:
-            await _roll_back(conductor)
+            await _roll_back(conductor, cancelled)
         elif phase is Phase.UNWOUND:
-            machine.go_on()
-            conductor.moved()
-            if conductor.owes and not await take_up(conductor, conductor.owed()):
-                return
+            conductor.go_on()
         else:
             return
 
 
-async def take_up(conductor: Conductor, nodes: list[Node]) -> bool:
-    """Run these nodes again, each until it succeeds; False if one has failed, which ends the call."""
-    at = 0
-    while 0 <= at < len(nodes):
-        inner = conductor.taking_up(nodes[at])
-        await drive(inner)
-        at = conductor.taken_up(nodes, at, inner)
-    if at >= 0:
-        conductor.taken_up_all()
-    return at >= 0
-
-
-async def _run_normal(conductor: Conductor) -> None:
-    if conductor.released != conductor.machine.failed:
-        conductor.release()
-    node, cancelled = conductor.machine.node, _cancelled()
+async def _run_normal(conductor: Conductor, cancelled: int) -> None:
+    conductor.release()
+    node = conductor.machine.node
     timer = asyncio.timeout(node.timeout)
     try:
-        conductor.entering(node)
+        conductor.entering()
         async with timer:
             answer = _begin(conductor, node.normal_function)
             if conductor.run.awaits:
                 answer = await answer
     except TimeoutError as error:
-        conductor.failed(took_too_long(node) if timer.expired() else error)
-    except Exception as error:
+        conductor.failed(took_too_long(conductor.machine) if timer.expired() else error)
+    except (Exception, asyncio.CancelledError) as error:
         _failed(conductor, error, cancelled)
     else:
         conductor.ended(answer)
@@ -69,48 +54,71 @@ async def _run_normal(conductor: Conductor) -> None:
 
 async def _ask(conductor: Conductor) -> None:
     machine = conductor.machine
-    asked = conductor.asked() if conductor.probe is not None else None
-    policy = machine.node.policy_function
+    policy = conductor.policy()
     if policy is None:
         machine.decide_by_default()
     else:
         event = conductor.event()
-        verdict = _begin(conductor, policy, event)
-        machine.decide(await verdict if conductor.run.awaits else verdict, event.at)
-    conductor.decided(asked)
+        machine.decide(await _answer(conductor, policy, event), event.at)
+    conductor.moved()
     if machine.delay:
-        await conductor.runtime.asleep(conductor.take_delay())
+        await conductor.runtime.asleep(machine.take_delay())
 
 
-async def _roll_back(conductor: Conductor) -> None:
-    cancelled = _cancelled()
+async def _answer(conductor: Conductor, policy: Callable[..., Any], event: PolicyEvent) -> Any:
+    """Return what the policy says. Raises NodeTimeout if it does not in time."""
+    verdict = _begin(conductor, policy, event)
+    if not conductor.run.awaits:
+        return verdict
+    timer = asyncio.timeout(conductor.machine.node.policy_timeout)
     try:
-        answer = _begin(conductor, conductor.rolling_back(), conductor.machine.checkpoint)
-        if conductor.run.awaits:
-            answer = await answer
-    except Exception as error:
+        async with timer:
+            return await verdict
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        raise took_too_long(conductor.machine) from error
+
+
+async def _roll_back(conductor: Conductor, cancelled: int) -> None:
+    timer = asyncio.timeout(conductor.machine.node.rollback_timeout)
+    try:
+        undo = conductor.undoing()
+        async with timer:
+            answer = _begin(conductor, undo, conductor.machine.checkpoint)
+            if conductor.run.awaits:
+                answer = await answer
+    except TimeoutError as error:
+        conductor.failed(took_too_long(conductor.machine) if timer.expired() else error)
+    except (Exception, asyncio.CancelledError) as error:
         _failed(conductor, error, cancelled)
     else:
         conductor.ended(answer)
 
 
-def _failed(conductor: Conductor, error: Exception, cancelled: int) -> None:
-    """End the function with what escaped it, unless that took the place of the cancellation of the task."""
-    if _cancelled() > cancelled and _hides_cancellation(error):
+def _failed(conductor: Conductor, error: Exception | asyncio.CancelledError, cancelled: int) -> None:
+    """End the function with what escaped it, unless somebody has cancelled the task.
+
+    Only a cancellation of this task counts in task.cancelling(), not one of something that the function waited for.
+    An exception that was raised while the function cleaned up may hide it.
+    """
+    if cancellations() > cancelled and _comes_from_cancellation(error):
+        if isinstance(error, asyncio.CancelledError):
+            raise error
         raise asyncio.CancelledError from error
     conductor.failed(error)
 
 
-def _cancelled() -> int:
+def cancellations() -> int:
     """Return how often somebody has asked the task to end."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
 
-def _hides_cancellation(error: BaseException | None) -> bool:
-    """Tell whether this was raised while a cancellation was cleaned up after, and not in answer to it.
+def _comes_from_cancellation(error: BaseException | None) -> bool:
+    """Return whether this is a cancellation, or was raised while cleaning up after one, and not in answer to it.
 
-    A TimeoutError is an answer: libraries from before Python 3.11 cancel the task for it, and never take that back.
+    A TimeoutError is an answer: libraries from before Python 3.11 cancel the task for it, and never undo that.
     """
     while error is not None and not isinstance(error, (asyncio.CancelledError, TimeoutError)):
         error = None if error.__suppress_context__ else error.__context__
@@ -118,9 +126,9 @@ def _hides_cancellation(error: BaseException | None) -> bool:
 
 
 def _begin(conductor: Conductor, function: Callable[..., Any], *args: Any) -> Any:
-    """Run a plain function, or begin one whose answer is to be awaited: then `run.awaits`.
+    """Run a plain function, or begin one whose answer is to be awaited: then `run.awaits` is true.
 
-    What a plain one waits for blocks: it could not await it. No coroutine, which a StopIteration cannot leave as such.
+    A plain function cannot await, so its waits block. This is not a coroutine: a StopIteration could not leave one.
     """
     run = conductor.run
     run.awaits = False

@@ -1,165 +1,141 @@
-"""A call from its beginning to its end: the runtime it runs in, and the record that it keeps if it is durable."""
+"""A call from its beginning to its end: the runtime that it runs in, its observers, and its record."""
 
 from __future__ import annotations
 
 from hafta import runtime as world
 from hafta.drivers.conductor import Conductor
+from hafta.drivers.mistakes import Mistakes
+from hafta.drivers.rollbacks import Rollbacks
 from hafta.drivers.run import Run
 from hafta.engine.machine import Phase
-from hafta.errors import IllegalMove, Orphaned, StoreError
+from hafta.engine.words import describe
+from hafta.errors import class_of
+from hafta.journal.events import SequenceFailed as Failed
+from hafta.result import Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextvars import Token
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
-    from hafta.drivers.durability import Durability
-    from hafta.drivers.ledger import Ledger
-    from hafta.engine.node import Node
+    from hafta.drivers.observer import Recording
+    from hafta.durable.callrecord import CallRecord, Writer
+    from hafta.durable.checkpoints import Checkpoints
+    from hafta.engine.shape import Shape
     from hafta.runtime import Runtime
-    from hafta.sequence import Sequence
-    from hafta.stores.codec import Level, Position
-    from hafta.stores.protocol import Claim
 
 
 class Call:
-    """A context that yields the conductor of the call, ready to be driven; `take_up` are the nodes to run before."""
+    """One call. A context: what open() takes is given back at the end, also if a stop ends it early."""
+
+    __slots__ = (
+        "_around", "_checkpoints", "_outer", "_record", "_recording", "_start", "_started", "_token", "conductor",
+        "runtime",
+    )  # fmt: skip
 
     def __init__(
         self,
-        sequence: Sequence,
+        shape: Shape,
         data: Any,
         *,
         start: object,
         runtime: Runtime | None,
-        durability: Durability | None = None,
+        checkpoints: Checkpoints | None = None,
         outer: Run | None = None,
         run_class: type[Run] = Run,
     ) -> None:
         self.runtime = runtime or world.current()
-        self.conductor = Conductor(sequence, self.runtime, data, run_class)
-        self.take_up: list[Node] = []
+        self.conductor = Conductor(shape, self.runtime, data, run_class)
         self._start = start
-        self._durability = durability
-        self._outer = outer.ledger if outer is not None else None
-        self._claim: Claim | None = None
+        self._started = self.runtime.now()
+        self._checkpoints = checkpoints
+        self._outer = outer.recording if outer is not None else None
+        self._record: CallRecord | None = None  # of an outermost durable call
+        self._recording: Recording | None = None
+        self._around: tuple[Runtime | None] | None = None  # the runtime around it, once it is about to enter its own
+        self._token: Token[Runtime | None] | None = None
 
-    def __enter__(self) -> Conductor:
-        """Claim the record and resume, or start."""
+    def __enter__(self) -> Self:
+        return self
+
+    def open(self) -> Conductor:
+        """Claim the record and resume, or start; return what is to be driven."""
         conductor = self.conductor
-        try:
-            if self._durability is not None:
-                self._open(self._durability)
-            elif self._outer is not None:
-                self._nest(self._outer)
-            if conductor.machine.phase is Phase.IDLE:
-                conductor.machine.start(self._start)
-            self._token = world.enter(self.runtime)
-            self.runtime.describers.append(conductor.describe)
-        except BaseException as error:
-            self._leave(error)
-            raise
+        self._recording = self._record_what_is_done()
+        rollbacks = Rollbacks(conductor.shape.name, self.runtime)
+        observers: list[Any] = [rollbacks, Mistakes(self.runtime)]
+        observers += self.runtime.observers(conductor.shape.name)
+        if self._recording is not None:
+            conductor.run.record_with(self._recording)
+            observers.append(self._recording)
+        conductor.observe(observers)
+        rollbacks.observers = conductor.observers
+        if conductor.machine.phase is Phase.IDLE:
+            conductor.machine.start(self._start)
+        else:
+            rollbacks.resumed(conductor.machine)
+        self.runtime.describers.append(conductor.describe)
+        self._around = (world.inside(),)
+        self._token = world.enter(self.runtime)
         return conductor
+
+    def result(self) -> Result:
+        """Return how the call ended. Reports a failure; panics if that was the verdict."""
+        machine, name = self.conductor.machine, self.conductor.shape.name
+        if machine.phase is Phase.PANICKED:
+            self.conductor.run.panic(machine.reason if machine.reason is not None else "its policy said so")
+        took = self.runtime.now() - self._started
+        history = tuple(machine.history)
+        if machine.phase is Phase.DONE:
+            return Result(name, ok=True, history=history, failures=machine.failed, duration=took)
+        failure = machine.failure
+        assert failure is not None  # a sequence fails after a failure
+        why = failure.reason
+        self.runtime.report(Failed(name, failure.node, describe(why), failure.attempt, class_of(why)))
+        return Result(
+            name, ok=False, node=failure.node, reason=failure.reason, attempt=failure.attempt,
+            history=history, failures=machine.failed, duration=took,
+        )  # fmt: skip
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the runtime, and the record as the next call should find it."""
         try:
-            self.runtime.describers.remove(self.conductor.describe)
-            world.leave(self._token)
+            if self.conductor.describe in self.runtime.describers:
+                self.runtime.describers.remove(self.conductor.describe)
+            if self._token is not None:
+                world.leave(self._token)
+            elif self._around is not None:  # a stop came before the token did
+                world.back_to(self._around[0])
         finally:
             self._leave(error)
 
+    def _record_what_is_done(self) -> Recording | None:
+        conductor = self.conductor
+        if self._checkpoints is not None:
+            from hafta.durable.opening import CallRecord, open_call
+
+            self._record = CallRecord(self._checkpoints, self.runtime, conductor.shape.name)
+            return open_call(self._record, conductor.shape, conductor.machine)
+        if self._outer is not None:
+            return self._outer.nested(conductor.shape, conductor.machine)
+        return None
+
     def _leave(self, error: BaseException | None) -> None:
-        ledger = self.conductor.ledger
+        recording = self._recording or self._cut_off()
         try:
-            if ledger is not None:
-                ledger.leave(error)
-                if error is None and self._claim is not None:
-                    self._note_the_end(ledger, self._claim)
+            if recording is not None:
+                recording.leave(error)
         except BaseException as late:
-            assert ledger is not None
-            ledger.leave(late)  # a stop that comes just now is one
+            if recording is not None:
+                recording.leave(late)  # a stop that comes just now is one
             raise
         finally:
-            if self._claim is not None:
-                self._claim.close()
+            if self._record is not None:
+                self._record.close()
 
-    def _note_the_end(self, ledger: Ledger, claim: Claim) -> None:
-        """Let the next call in this process know that this one has ended, where the record could not be told."""
-        if ledger.book.in_trouble and not ledger.keep and self._durability is not None:
-            from hafta.drivers import unrecorded
-
-            unrecorded.ended(self._durability.store, claim, ledger.book.names)
-
-    def _open(self, durability: Durability) -> None:
-        from hafta.drivers.book import Book
-        from hafta.drivers.ledger import ENDED, Ledger
-
-        conductor, names = self.conductor, (self.conductor.sequence.name, durability.instance)
-        try:
-            claim, position = self._read(durability, names)
-        except StoreError as error:
-            if error.final or not durability.go_on(error):
-                raise
-            self._go_without(durability, names, error)
-            return
-        book = Book(claim, self.runtime, names, power=durability.power, go_on=durability.go_on, keep=durability.keep)
-        conductor.record_with(Ledger(book, conductor.sequence, conductor.machine, durability.instance))
-        book.tell_incidents()
-        if position is not None:
-            position = book.restore(position)
-            if position.levels[0].phase != ENDED:
-                self._resume(position, position.levels)
-
-    def _read(self, durability: Durability, names: tuple[str, str]) -> tuple[Claim, Position | None]:
-        self._claim = claim = durability.store.claim(*names, durable=durability.power)
-        if claim.last is None:
-            return claim, None
-        from hafta.drivers import unrecorded
-        from hafta.drivers.ledger import ENDED
-        from hafta.stores import codec
-
-        position = codec.position(claim.last.frame, claim.last.body)
-        if position.levels[0].phase != ENDED:
-            from hafta.drivers import resume
-
-            resume.understand(position.levels)
-        return claim, None if unrecorded.is_over(position, durability.store, claim, names) else position
-
-    def _go_without(self, durability: Durability, names: tuple[str, str], error: StoreError) -> None:
-        from hafta.drivers.book import tell_trouble
-
-        path = str(getattr(durability.store, "directory", "")) or "of the memory"
-        tell_trouble(self.runtime, names, path, error.message, "the sequence goes on without, from its beginning")
-
-    def _nest(self, outer: Ledger) -> None:
-        """Record inside of the outer node, unless what runs there is not recorded either."""
-        from hafta.drivers.ledger import Ledger
-
-        conductor, name = self.conductor, self.conductor.sequence.name
-        if not outer.records:
-            return
-        if outer is not outer.book.chain[-1]:
-            inside = outer.book.chain[-1].name
-            hint = "call one after the other; or without `run`: then it is not recorded"
-            raise IllegalMove(f"sequence {name} is called while {inside} runs in the same durable call", hint)
-        levels, agains = outer.resumed_in(name)
-        conductor.record_with(Ledger(outer.book, conductor.sequence, conductor.machine, outer.instance))
-        if not levels:
-            return
-        assert outer.position is not None
-        try:
-            self._resume(outer.position, levels)
-        except BaseException as error:
-            outer.put_back(levels, agains, error)
-            raise
-
-    def _resume(self, position: Position, levels: tuple[Level, ...]) -> None:
-        from hafta.drivers import resume
-
-        try:
-            self.take_up = resume.begin(self.conductor, position, levels)
-        except Orphaned as error:
-            self.take_up = resume.ask_orphaned(self.conductor, levels[0], error)
+    def _cut_off(self) -> Writer | None:
+        """Return what was to record the call when a stop cut its beginning off."""
+        return self._record.chain[0] if self._record is not None and self._record.chain else None

@@ -1,4 +1,4 @@
-"""What both drivers do around each function: errors become failures, rollbacks become journal entries.
+"""What both drivers do around each function: what escapes it becomes a failure, and the observers are called.
 
 The drivers themselves (blocking.py, aio.py) are loops over the machine's phases that differ only in awaiting.
 """
@@ -7,249 +7,175 @@ from __future__ import annotations
 
 import sys
 
-from hafta.drivers.probe import Step
-from hafta.drivers.release import let_go
-from hafta.drivers.rollback import Rollback
-from hafta.drivers.run import ENDED, Run
+from hafta.drivers.frames import let_go
+from hafta.drivers.observer import Observers
+from hafta.drivers.run import ENDED
 from hafta.engine.machine import Machine, Phase
-from hafta.engine.words import Kind, describe
-from hafta.errors import IllegalMove
-from hafta.journal.events import SequenceFailed as Failed
-from hafta.result import Result, SequenceFailed
+from hafta.engine.words import Kind
+from hafta.errors import HaftaError, IllegalMove
+from hafta.result import SequenceFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from hafta.drivers.ledger import Ledger
-    from hafta.drivers.probe import Probe
+    from hafta.drivers.observer import Observer
+    from hafta.drivers.run import Run
     from hafta.engine.node import Node
+    from hafta.engine.shape import Shape
     from hafta.engine.words import PolicyEvent
     from hafta.runtime import Runtime
-    from hafta.sequence import Sequence
 
-_SUCCESSES = frozenset({Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS})
-_OVER = {Phase.DONE: "done", Phase.FAILED: "failed", Phase.PANICKED: "panicked"}
+
+# As module names these cost a third of what they cost as attributes of their class.
+_NORMAL, _ASK, _UNWOUND = Phase.NORMAL, Phase.ASK, Phase.UNWOUND
+_NORMAL_FAIL, _ROLLBACK_FAIL, _ORPHANED = Kind.NORMAL_FAIL, Kind.ROLLBACK_FAIL, Kind.ORPHANED
+
+#: What may be a mistake in the program, or hold one, or the result of an inner sequence.
+_LINKED = (ExceptionGroup, HaftaError)
 
 
 def stand_in(_run: Run, _checkpoint: int) -> None:
-    """Be the rollback function of a node that has none: succeed, naming the own node."""
+    """Be the rollback function of a node that has none: succeed, naming its own node."""
 
 
 class Conductor:
     """One call in progress."""
 
-    def __init__(
-        self,
-        sequence: Sequence,
-        runtime: Runtime,
-        data: Any,
-        run_class: type[Run] = Run,
-        machine: Machine | None = None,
-    ) -> None:
-        self.machine = machine or Machine(sequence.targets)
+    __slots__ = ("_handled", "_now", "_released", "machine", "observers", "run", "runtime", "shape")
+
+    def __init__(self, shape: Shape, runtime: Runtime, data: Any, run_class: type[Run]) -> None:
+        self.shape = shape
         self.runtime = runtime
-        self.sequence = sequence
-        self.ledger: Ledger | None = None
+        self.machine = Machine(shape.targets)
+        self.run = run_class(shape, self.machine, runtime, data)
+        self.observers = Observers(())
         self._now = runtime.now
-        self.run = run_class(sequence, self.machine, runtime, data)
-        self.probe: Probe | None = runtime.probe
-        self.careful = runtime.probe is not None  # whether somebody is to be told of every step
-        self.unobserved = runtime.quiet and runtime.probe is None
-        self._sequence = sequence.name
-        self._started = runtime.now()
-        self.rollback: Rollback | None = None  # until it is reported
-        self.released = 0  # failures of which the frames have been let go
-        self.owes = False  # whether nodes are to be taken up after the unwinding that goes on
+        self._released = 0  # failures of which the frames have been let go
         self._handled = sys.exception()
 
-    def record_with(self, ledger: Ledger) -> None:
-        """Record every step from now on."""
-        self.ledger = ledger
-        self.careful, self.unobserved = True, False
-        self.run.record_with(ledger)
+    def observe(self, observers: Iterable[Observer]) -> None:
+        """Call these observers from now on."""
+        self.observers = Observers(observers)
+        self.run.ending = self.observers.ended
 
-    def entering(self, node: Node) -> None:
-        """Prepare a normal function that has a timeout, a policy that may ask for times, a probe or a ledger."""
-        now = self._now()
-        if self.machine.since is None:
-            self.machine.since = now
-        self.run._deadline = None if node.timeout is None else now + node.timeout  # noqa: SLF001 - the driver's own
-        if self.probe is not None:
-            self.probe.entering(self._sequence, node.name, "normal")
-        if self.ledger is not None:
-            self.ledger.running()
-
-    def rolling_back(self) -> Callable[[Run, int], Any]:
-        """Note that a rollback begins; return its function."""
+    def entering(self) -> Node:
+        """Prepare the normal function that is about to run, and call the observers."""
         machine = self.machine
-        if machine.since is None:
-            machine.since = self._now()
-        if not self.runtime.quiet:
-            self.rollback = Rollback(machine, self._now())
-        if self.probe is not None:
-            self.probe.entering(self._sequence, machine.node.name, "rollback")
-        if self.ledger is not None:
-            self.ledger.undoing()
-        return machine.node.rollback_function or stand_in
+        node = machine.node
+        now = self._now()
+        machine.arrive(now)
+        self.run.deadline = None if node.timeout is None else now + node.timeout
+        admit = getattr(node.policy_function, "admit", None)
+        if admit is not None:
+            admit(now)  # an open circuit breaker raises: this attempt fails before it has begun
+        for see in self.observers.entering:
+            see(machine)
+        return node
 
-    def failed(self, error: Exception) -> None:
-        """End the function with the exception that escaped it."""
-        self._end_time()
-        mistake = _mistake(error)
-        if mistake is not None:
-            raise mistake  # a mistake in the program is not rolled back
-        if self.ledger is not None:
-            self.ledger.failing()
-        self.machine.fail(error.result if isinstance(error, SequenceFailed) else error, self._now())
-        if self.rollback is not None:
-            self.rollback.ended(self.machine, self._now())
+    def undoing(self) -> Callable[..., Any]:
+        """Show the observers that a rollback function is about to run; return it."""
+        machine = self.machine
+        node, now = machine.node, self._now()
+        machine.arrive(now)
+        self.run.deadline = None if node.rollback_timeout is None else now + node.rollback_timeout
+        for see in self.observers.undoing:
+            see(machine)
+        return node.rollback_function or stand_in
+
+    def failed(self, error: BaseException) -> None:
+        """End the function with the exception that escaped it. Raises it where that is a mistake in the program."""
+        self.run.deadline = None  # its policy and the next function have their own
+        reason: object = error
+        if isinstance(error, _LINKED):
+            mistake = _mistake(error)
+            if mistake is not None:
+                raise mistake
+            reason = error.result if isinstance(error, SequenceFailed) else error
+        machine = self.machine
+        machine.fail(reason, self._now())
+        for see in self.observers.failed:
+            see(machine)
 
     def ended(self, answer: Any) -> None:
         """End the function with what it returned."""
-        self._end_time()
+        self.run.deadline = None
         machine = self.machine
         phase = machine.phase
-        if phase is Phase.ASK or phase is Phase.UNWOUND:  # it has called run.success or run.fail
-            if answer is not None and answer is not ENDED:
-                machine.succeed(answer)  # ... and now ends again: an illegal move
-            if self.ledger is not None:
-                self.ledger.pending = ()
-        elif self.ledger is not None and self.ledger.pending:
-            machine.fail(self.ledger.left_out(), self._now())
-        elif answer is None and phase is not Phase.NORMAL:
-            machine.succeed(machine.node)
-        elif answer is None:
-            hint = "return the next node, EXIT, or run.fail(reason)"
-            raise IllegalMove(f"node {machine.node} of sequence {self._sequence} returned nothing", hint)
+        if phase is _ASK or phase is _UNWOUND:
+            self._has_ended(answer)
+            return
+        if answer is None:
+            if phase is _NORMAL:
+                hint = "return the next node, EXIT, or run.fail(reason)"
+                raise IllegalMove(f"node {machine.node} of sequence {self.shape.name} returned nothing", hint)
+            answer = machine.node
+        elif hasattr(answer, "__await__"):
+            raise _is_asynchronous(machine.node, answer)
+        try:
+            for see in self.observers.ended:
+                see(machine)
+        except Exception as error:
+            self.failed(error)
         else:
-            _refuse_coroutine(machine.node, answer)
             machine.succeed(answer)
-        if self.rollback is not None:
-            self.rollback.ended(machine, self._now())
 
-    def _end_time(self) -> None:
-        """Stop the clock of the node: its policy, its rollback function and the next node are not timed by it."""
-        self.run._deadline = None  # noqa: SLF001 - the driver's own
+    def _has_ended(self, answer: Any) -> None:
+        """Go on after run.success() or run.fail(), which the function has called itself."""
+        machine = self.machine
+        if answer is not None and answer is not ENDED:
+            machine.succeed(answer)  # it ends again: an illegal move
+        if machine.kind is _NORMAL_FAIL or machine.kind is _ROLLBACK_FAIL:
+            for see in self.observers.failed:
+                see(machine)
 
     def release(self) -> None:
         """Let go of the frames of what has failed since the last time: another attempt begins."""
         machine = self.machine
-        number, self.released = machine.failed - self.released, machine.failed
+        number, self._released = machine.failed - self._released, machine.failed
         if number == 1:
             let_go(machine.newest_reason, self._handled)
-        else:
+        elif number:
             for failure in machine.history[-number:]:
                 let_go(failure.reason, self._handled)
 
-    def take_delay(self) -> float:
-        """Return the seconds that the verdict wants waited, once."""
-        delay, self.machine.delay = self.machine.delay, 0.0
-        return delay
+    def policy(self) -> Callable[..., Any] | None:
+        """Show the observers that the policy is about to be asked; return it, or None for the default one."""
+        machine = self.machine
+        for see in self.observers.asking:
+            see(machine)
+        if machine.kind is _ORPHANED:
+            return self.shape.orphaned_function
+        node = machine.node
+        if node.policy_timeout is not None:
+            self.run.deadline = self._now() + node.policy_timeout
+        return node.policy_function
 
     def event(self) -> PolicyEvent:
         """Return what the policy is to be asked."""
         return self.machine.event(self._now())
 
-    def asked(self) -> Step:
-        """Return what the probe will be told of the question that the policy is about to answer."""
-        machine = self.machine
-        reason = None if machine.kind in _SUCCESSES else machine.reason
-        node = machine.node.name
-        return Step(self._sequence, node, machine.kind, machine.attempt, machine.checkpoint, reason, node)
-
-    def decided(self, asked: Step | None) -> None:
-        """Tell the probe what followed, and the journal of the rollback that this was about."""
-        if asked is not None and self.probe is not None:
-            self.probe.step(asked.replace(next=self._next()))
-        self.moved()
-
     def moved(self) -> None:
-        """Record and report, now that it is known where control goes."""
-        if self.ledger is not None:
-            self.ledger.moved()
-        self.settle()
+        """Tell the observers where control has gone."""
+        self.run.deadline = None
+        for see in self.observers.moved:
+            see(self.machine)
 
-    def settle(self) -> None:
-        """Report the rollback that has ended, if anybody listens, now that it is known where control goes."""
-        rollback, self.rollback = self.rollback, None
-        if rollback is not None:
-            self.runtime.report(rollback.event(self._sequence, self._next()))
-
-    def owed(self) -> list[Node]:
-        """Return the nodes that are to be taken up now, which could not be before the unwinding."""
-        from hafta.drivers.resume import owed
-
-        return owed(self)
-
-    def taking_up(self, node: Node) -> Conductor:
-        """Return the conductor of this node alone, which ends when the node has succeeded."""
-        from hafta.engine.place import Alone
-
-        inner = Conductor(self.sequence, self.runtime, None, machine=Alone(dict(self.sequence.targets)))
-        inner.run = self.run
-        inner.machine.share(self.machine)
-        inner.careful = True  # the fast path would run on into the node that it names
-        self.run.follow(inner.machine)
-        inner.machine.start(node)
-        return inner
-
-    def taken_up(self, nodes: list[Node], at: int, inner: Conductor) -> int:
-        """Return which of these nodes comes next; -1 if this one failed: so the call ends, and the record stays.
-
-        A rollback that names one of the nodes before goes on with that one.
-        """
-        machine = inner.machine
-        self.run.follow(self.machine)
-        self.machine.failed = machine.failed
-        if machine.phase is Phase.DONE and machine.kind is Kind.NORMAL_SUCCESS:
-            self.machine.stack[nodes[at]] = machine.mark
-            return at + 1
-        left_for = getattr(machine, "left_for", None)
-        if left_for in nodes[:at]:
-            return nodes.index(left_for)
-        if machine.phase is Phase.DONE:
-            machine.phase = Phase.FAILED
-        self.machine = machine
-        if self.ledger is not None:
-            self.ledger.keep = True
-        return -1
-
-    def taken_up_all(self) -> None:
-        """Record again: the nodes are taken up, and what was interrupted is dealt with now."""
-        if self.ledger is not None:
-            self.ledger.taken_up()
-
-    def result(self) -> Result:
-        """Return how the call ended. Reports a failure; panics if that was the verdict."""
-        machine = self.machine
-        if machine.phase is Phase.PANICKED:
-            self.run.panic(machine.reason if machine.reason is not None else "its policy said so")
-        took = self._now() - self._started
-        history = tuple(machine.history)
-        if machine.phase is Phase.DONE:
-            return Result(self._sequence, ok=True, history=history, failures=self.machine.failed, duration=took)
-        failure = machine.failure
-        assert failure is not None  # a sequence fails after a failure
-        self.runtime.report(Failed(self._sequence, failure.node, describe(failure.reason), failure.attempt))
-        return Result(
-            self._sequence, ok=False, node=failure.node, reason=failure.reason, attempt=failure.attempt,
-            history=history, failures=self.machine.failed, duration=took,
-        )  # fmt: skip
+    def go_on(self) -> None:
+        """Carry out what was settled before the unwinding."""
+        self.machine.go_on()
+        self.moved()
 
     def describe(self) -> str:
         """Return where the call stands, for STATUS."""
         machine = self.machine
         rolling = " rolling back" if machine.phase in {Phase.ROLLBACK, Phase.UNWIND} else ""
         attempt = f", {machine.attempt} failed attempts" if machine.attempt else ""
-        return f"{self._sequence}:{rolling} node {machine.node}{attempt}, {self.machine.failed} failures in this call"
-
-    def _next(self) -> str:
-        return _OVER.get(self.machine.phase) or self.machine.node.name
+        return f"{self.shape.name}:{rolling} node {machine.node}{attempt}, {machine.failed} failures in this call"
 
 
-def _mistake(error: Exception) -> IllegalMove | None:
+def _mistake(error: BaseException) -> IllegalMove | None:
     """Return the mistake in the program that this is, or that is in it: one of a task of a TaskGroup."""
     if isinstance(error, IllegalMove):
         return error
@@ -257,9 +183,9 @@ def _mistake(error: Exception) -> IllegalMove | None:
     return next(filter(None, map(_mistake, members)), None)
 
 
-def _refuse_coroutine(node: Node, answer: Any) -> None:
-    if hasattr(answer, "__await__"):
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-        raise IllegalMove(f"node {node} is asynchronous", "call the sequence with `await sequence.call_async()`")
+def _is_asynchronous(node: Node, answer: Any) -> IllegalMove:
+    """Close a coroutine that nobody awaits, and return the mistake that it is."""
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()
+    return IllegalMove(f"node {node} is asynchronous", "call the sequence with `await sequence.call_async()`")

@@ -1,58 +1,68 @@
-"""The handle that every function of a node is given."""
+"""The handle that every function of a node gets."""
 
 from __future__ import annotations
 
 from hafta.drivers.panic import panic
+from hafta.engine.machine import Phase
+from hafta.engine.words import Ended
 from hafta.errors import NodeTimeout
+from hafta.generic import Data, Generic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+    from collections.abc import Callable, Coroutine
+    from typing import Any, NoReturn, Protocol, TypeVar
 
-    from hafta.drivers.ledger import Ledger
+    from hafta.drivers.observer import Moment, Recording
     from hafta.engine.machine import Machine
     from hafta.engine.node import Node
+    from hafta.engine.shape import Shape
     from hafta.engine.words import Verdict
     from hafta.result import Result
     from hafta.runtime import Runtime
-    from hafta.sequence import Sequence
+
+    Inner_contra = TypeVar("Inner_contra", contravariant=True)
+    Inner = TypeVar("Inner")
+
+    class Callee(Protocol[Inner_contra]):
+        """A sequence, as a node calls it."""
+
+        def call_within(self, run: Run[Any], data: Inner_contra | None, *, start: object = None) -> Result:
+            """Run it inside of the node."""
+
+        async def call_async_within(self, run: Run[Any], data: Inner_contra | None, *, start: object = None) -> Result:
+            """Run it inside of the node, in its event loop."""
 
 
-class _Ended:
-    """What success() and fail() return: the function has ended, whatever it returns now."""
+ENDED = Ended()
 
 
-ENDED = _Ended()
-
-
-class Run:
+class Run(Generic[Data]):
     """One call of a sequence, as its functions see it. `data` is the caller's userdata."""
 
-    __slots__ = ("_deadline", "_machine", "_progress", "_record", "awaits", "data", "ledger", "runtime", "sequence")
+    __slots__ = (
+        "_machine", "_progress", "_record", "awaits", "data", "deadline", "ending", "recording", "runtime", "sequence",
+    )  # fmt: skip
 
-    def __init__(self, sequence: Sequence, machine: Machine, runtime: Runtime, data: Any) -> None:
+    def __init__(self, sequence: Shape[Data], machine: Machine, runtime: Runtime, data: Data) -> None:
         self.sequence = sequence
         self.runtime = runtime
         self.data = data
         self._machine = machine
         self._progress = runtime.progress
-        self._deadline: float | None = None
-        self.awaits = False  # whether the function that runs is asynchronous
-        self.ledger: Ledger | None = None  # of a durable call
+        self.deadline: float | None = None  # of the node that runs, on the runtime's clock; the driver's
+        self.awaits = False  # whether the function that runs is asynchronous; the driver's
+        self.ending: tuple[Moment, ...] = ()  # observers that want to know that a function ends with success
+        self.recording: Recording | None = None  # of a durable call
         self._record: Callable[[int, dict[str, Any], bool], None] | None = None
 
-    def record_with(self, ledger: Ledger) -> None:
+    def record_with(self, recording: Recording) -> None:
         """Record checkpoints from now on."""
-        self.ledger = ledger
-        self._record = ledger.checkpoint
-
-    def follow(self, machine: Machine) -> None:
-        """Stand for this machine from now on: a node is being taken up, or has been."""
-        self._machine = machine
+        self.recording = recording
+        self._record = recording.checkpoint
 
     @property
-    def node(self) -> Node:
+    def node(self) -> Node[Data]:
         """The current node."""
         return self._machine.node
 
@@ -76,13 +86,21 @@ class Run:
         """The last checkpoint set in this visit of the node, also by a process that died in it; 0 if none was."""
         return self._machine.checkpoint
 
+    @property
+    def token(self) -> int:
+        """The fencing token: an integer that grows with each new owner of the record, for what nodes change outside.
+
+        Let that refuse a smaller one than it has seen (docs/hosts.md). 0 where the store is not shared by hosts.
+        """
+        return 0 if self.recording is None else self.recording.token
+
     def checkpoint(self, value: int, /, *, sync: bool = False, **state: Any) -> None:
         """Record how far inside the node we are: the last value set is handed to the rollback function.
 
-        `state` are small values recorded with it, of any name but `sync`; those of earlier checkpoints of this visit
-        stay. Feeds the watchdog.
-        In a durable call it survives the process when this returns; with `sync`, or at the level "power", the machine.
-        Raises TypeError if the value is no integer, StoreError if it cannot be recorded.
+        `state` are small values that are recorded with it, of any name but `sync`. Those of earlier checkpoints of this
+        visit stay. Feeds the watchdog.
+        With checkpoints=, it survives the process once this returns; with `sync` or level="power", the machine too.
+        Raises TypeError if the value is not an integer, StoreError if it cannot be recorded.
         """
         if not isinstance(value, int):
             raise TypeError(f"a checkpoint is a small integer, best of an IntEnum, not {value!r}")
@@ -96,27 +114,29 @@ class Run:
             record(value, known or {}, sync)
         self._progress()
 
-    def success(self, to: Node | Verdict | str | int) -> Any:
+    def success(self, to: Node | Verdict | str | int) -> Ended:
         """End the function with success, naming the next node or EXIT. The same as returning it.
 
-        Raises IllegalMove if the function has ended already, or if there is no such node.
+        Raises IllegalMove if the function has already ended, or if there is no such node.
         """
-        ledger = self.ledger
-        if ledger is not None and ledger.pending and ledger.records:
-            return self.fail(ledger.left_out())
+        try:
+            for see in self.ending:
+                see(self._machine)
+        except Exception as error:  # an observer says that this is not a success
+            return self.fail(error)
         self._machine.succeed(to)
         return ENDED
 
-    def fail(self, reason: object) -> Any:
-        """End the function with failure: `return run.fail(reason)`. Raising an exception does so, too.
+    def fail(self, reason: object) -> Ended:
+        """End the function with failure: `return run.fail(reason)`. Raising an exception does the same.
 
-        Raises IllegalMove if the function has ended already.
+        Raises IllegalMove if the function has already ended.
         """
         self._machine.fail(reason, self.runtime.now())
         return ENDED
 
     def sleep(self, seconds: float) -> None:
-        """Sleep so many seconds, feeding the watchdog. Raises NodeTimeout when the node's time is up."""
+        """Sleep this many seconds, feeding the watchdog. Raises NodeTimeout when the node's time is up."""
         self.runtime.sleep(self._within(seconds))
         self._check_time(seconds)
 
@@ -130,16 +150,28 @@ class Run:
             self._check_time(timeout)
         return ready
 
-    def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Result:
-        """Call another sequence from this node. Its failure is this node's: raises SequenceFailed."""
-        return inner.call_within(self, data, start=start).check()
+    def call(
+        self, inner: Callee[Inner], data: Inner | None = None, *, start: object = None, timeout: float | None = None
+    ) -> Result:
+        """Call another sequence from this node. Its failure is this node's: raises SequenceFailed.
+
+        A warm parent ends a call that takes longer than `timeout` seconds, with its process; that is a failure of this
+        node, as if its timeout were over. Raises ValueError for one that is not more than 0.
+        """
+        if timeout is None:
+            return inner.call_within(self, data, start=start).check()
+        begun = self.runtime.call_begins(checked_timeout(timeout))
+        try:
+            return inner.call_within(self, data, start=start).check()
+        finally:
+            self.runtime.call_ends(begun)
 
     def say(self, text: object) -> None:
-        """Say a line, as str() has it: to the terminal when started by hand, to the journal under systemd."""
+        """Print a line: on the terminal if started by hand, in the journal under systemd."""
         self.runtime.say(text)
 
     def status(self, text: object) -> None:
-        """Say what the service is doing, for `systemctl status`."""
+        """Set what `systemctl status` shows that the service is doing."""
         self.runtime.status(text)
 
     def progress(self) -> None:
@@ -147,40 +179,49 @@ class Run:
         self._progress()
 
     def panic(self, message: object) -> NoReturn:
-        """Log at critical level and end the process at once, with exit status 70 (hafta.exits.PANIC)."""
+        """Report at critical priority and end the process at once, with exit status 70 (hafta.exits.PANIC)."""
         panic(message, runtime=self.runtime, sequence=self.sequence.name, node=self._machine.node.name)
 
     def _within(self, seconds: float | None) -> Any:
-        if self._deadline is None:
+        if self.deadline is None:
             return seconds
-        left = max(0.0, self._deadline - self.runtime.now())
+        left = max(0.0, self.deadline - self.runtime.now())
         return left if seconds is None else min(seconds, left)
 
     def _check_time(self, seconds: float | None) -> None:
-        """Tell a wait that the node's time cut short from one that ended by its own."""
-        if self._deadline is not None and self.runtime.now() >= self._deadline and seconds != 0:
-            raise took_too_long(self._machine.node)
+        """Raise NodeTimeout if the node's time has cut the wait short."""
+        if self.deadline is not None and self.runtime.now() >= self.deadline and seconds != 0:
+            raise took_too_long(self._machine)
 
 
-class AsyncRun(Run):
-    """The same handle in asyncio: an `async def` function awaits what waits; in a plain function it blocks, as ever."""
+class AsyncRun(Run[Data]):
+    """The same handle in asyncio: an `async def` function awaits sleep, wait and call; in a plain one they block."""
 
     __slots__ = ()
 
-    def sleep(self, seconds: float) -> Any:
-        """Sleep so many seconds, feeding the watchdog and letting other tasks run: `await run.sleep(1)`."""
-        return self._asleep(seconds) if self.awaits else super().sleep(seconds)
+    # The types are those of `async def` functions. A plain function annotates `run: Run`, and gets those.
 
-    def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> Any:
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:  # type: ignore[override]
+        """Sleep this many seconds, feeding the watchdog and letting other tasks run: `await run.sleep(1)`."""
+        return self._asleep(seconds) if self.awaits else super().sleep(seconds)  # type: ignore[return-value]
+
+    def wait(  # type: ignore[override]
+        self, fd: int, timeout: float | None = None, *, write: bool = False
+    ) -> Coroutine[Any, Any, bool]:
         """Wait until the descriptor can be read (or written); False after `timeout` seconds."""
-        return self._await(fd, timeout, write) if self.awaits else super().wait(fd, timeout, write=write)
+        return self._await(fd, timeout, write) if self.awaits else super().wait(fd, timeout, write=write)  # type: ignore[return-value]
 
-    def call(self, inner: Sequence, data: Any = None, *, start: object = None) -> Any:
+    def call(  # type: ignore[override]
+        self, inner: Callee[Inner], data: Inner | None = None, *, start: object = None, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Result]:
         """Call another sequence, of either kind, from this node. Raises SequenceFailed if it fails.
 
-        A plain function can call none that is asynchronous: that raises IllegalMove.
+        After `timeout` seconds it is cancelled, and NodeTimeout is raised.
+        A plain function cannot call an asynchronous sequence: that raises IllegalMove.
         """
-        return self._acall(inner, data, start) if self.awaits else super().call(inner, data, start=start)
+        if self.awaits:
+            return self._acall(inner, data, start, None if timeout is None else checked_timeout(timeout))
+        return super().call(inner, data, start=start, timeout=timeout)  # type: ignore[return-value]
 
     async def _asleep(self, seconds: float) -> None:
         await self.runtime.asleep(self._within(seconds))
@@ -192,10 +233,36 @@ class AsyncRun(Run):
             self._check_time(timeout)
         return ready
 
-    async def _acall(self, inner: Sequence, data: Any, start: object) -> Result:
-        return (await inner.call_async_within(self, data, start=start)).check()
+    async def _acall(self, inner: Callee[Any], data: Any, start: object, timeout: float | None) -> Result:  # noqa: ASYNC109 - as wait()
+        import asyncio
+
+        timer = asyncio.timeout(timeout)
+        try:
+            async with timer:
+                return (await inner.call_async_within(self, data, start=start)).check()
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise NodeTimeout(
+                f"node {self.node} called a sequence that took longer than {timeout:g} s",
+                "give the call a longer timeout=, or make the sequence faster",
+            ) from error
 
 
-def took_too_long(node: Node) -> NodeTimeout:
-    """Return the reason of a node that its timeout ended."""
-    return NodeTimeout(f"node {node} took longer than its {node.timeout:g} s", "raise its timeout= or make it quicker")
+def took_too_long(machine: Machine) -> NodeTimeout:
+    """Return the reason for a function whose time is up: the one that the machine waits for."""
+    node = machine.node
+    if machine.phase is Phase.NORMAL:
+        what, seconds, option = f"node {node}", node.timeout, "timeout"
+    elif machine.phase is Phase.ASK:
+        what, seconds, option = f"the policy of node {node}", node.policy_timeout, "policy_timeout"
+    else:
+        what, seconds, option = f"the rollback function of node {node}", node.rollback_timeout, "rollback_timeout"
+    return NodeTimeout(f"{what} took longer than its {seconds:g} s", f"give it a longer {option}=, or make it faster")
+
+
+def checked_timeout(seconds: float) -> float:
+    """Return the timeout of a call. Raises ValueError if it is not one."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ValueError(f"the timeout of a call is more than 0 seconds, not {seconds!r}")
+    return seconds

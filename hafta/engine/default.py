@@ -13,14 +13,14 @@ LIMIT = 5
 
 
 def default_verdict(kind: Kind, attempt: int) -> Verdict:
-    """Return what follows a failure, after so many of them in a row."""
+    """Return what follows a failure that is the `attempt`-th in a row."""
     if kind is Kind.ROLLBACK_FAIL or attempt >= LIMIT:
         return ROLL_BACK_PREVIOUS
     return ROLL_BACK_CURRENT
 
 
 def default_policy(_run: object, event: PolicyEvent) -> Verdict:
-    """Decide as a node without a policy function does; a custom policy calls this for what it leaves alone."""
+    """Decide for nodes without a policy. Your own policy can call it for events that it does not handle."""
     if event.to is not None and event.kind in {Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS}:
         return proceed(event.to)
     return default_verdict(event.kind, event.attempt)

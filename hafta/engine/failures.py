@@ -1,4 +1,4 @@
-"""The failures of one call: the one that is dealt with, and the newest before it."""
+"""The failures of one call: the one that is being dealt with, and the newest ones before it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from hafta.engine.node import Node
     from hafta.engine.words import Kind
 
-    #: A failure as it is kept: its number in this call, the node, and the other fields of Failure in their order.
+    #: A failure as it is remembered: its number in this call, the node, and the other fields of Failure in their order.
     Entry = tuple[int, Node, Kind, int, int, Any, float]
 
-#: How many failures are kept, the newest: a node that fails for a year must not fill the memory.
+#: How many failures a call remembers, the newest: a node that fails for a year must not fill the memory.
 KEPT = 100
 
 
 class Failures:
-    """What a machine knows of its failures. They are kept as tuples, and told as records to whoever asks."""
+    """What a machine knows about its failures. It holds them as tuples, and makes Failures of them on request."""
 
     __slots__ = ("_failures", "_row", "failed", "failing")
 
     def __init__(self) -> None:
-        self.failed = 0  # failures of this call, also those that are no longer kept
+        self.failed = 0  # failures of this call, also those that are no longer remembered
         self.failing: Entry | None = None  # the failure that is being dealt with
         self._failures: deque[Entry] = deque(maxlen=KEPT)
         self._row = 0  # what `failed` was when the row of consecutive failures began
@@ -35,7 +35,7 @@ class Failures:
     @property
     def history(self) -> tuple[Failure, ...]:
         """The newest KEPT failures of this call, oldest first."""
-        return told(self._failures)
+        return listed(self._failures)
 
     @property
     def failure(self) -> Failure | None:
@@ -47,7 +47,14 @@ class Failures:
         """The reason of the newest failure, be it of a rollback while unwinding; None before the first."""
         return self._failures[-1][5] if self._failures else None
 
+    def forget_row(self, *, ended: bool = False) -> None:
+        """Begin a row of consecutive failures, which this call has not seen unless the one before has `ended`.
 
-def told(entries: Iterable[Entry]) -> tuple[Failure, ...]:
-    """Return the failures as records."""
+        A count that came with a record ends as if its failures had happened in this call.
+        """
+        self._row = self.failed if ended else -1
+
+
+def listed(entries: Iterable[Entry]) -> tuple[Failure, ...]:
+    """Return them as Failures."""
     return tuple(Failure(str(entry[1]), *entry[2:]) for entry in entries)

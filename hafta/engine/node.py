@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from hafta.engine.signature import check
+from hafta.generic import Data, Generic
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    Function = TypeVar("Function", bound=Callable[..., Any])
+    from typing import Any
 
 
-class Node:
-    """One step. Made by `Sequence.node`; its decorators add the two optional functions.
+class Node(Generic[Data]):
+    """One step, as the engine knows it. hafta.Sequence adds the decorators that give it its two optional functions.
 
     `timeout` is in seconds: in asyncio the node is cancelled, which is a failure; a synchronous function cannot be
-    cancelled safely, so there its waits (run.sleep, run.wait) end in time and the watchdog catches the rest.
-    `durable` says that what it did outlives the process, so that it is not run again after a restart.
+    cancelled safely, so there its waits (run.sleep, run.wait) end in time. One that does not return is ended by a warm
+    parent, with its process, and fails in the next one; without such a parent only the watchdog catches it.
+    `rollback_timeout` and `policy_timeout` are the same for the two optional functions; a policy that does not answer
+    in time ends the call. `deadline` is the longest time without progress that a warm parent allows the functions of
+    this node, in seconds.
+    `durable` says that what the node did outlives the process, so that it does not run again after a restart.
     """
 
     __slots__ = (
+        "deadline",
         "durable",
         "home",
         "id",
@@ -26,7 +32,9 @@ class Node:
         "normal_function",
         "plain",
         "policy_function",
+        "policy_timeout",
         "rollback_function",
+        "rollback_timeout",
         "timeout",
     )
 
@@ -37,37 +45,25 @@ class Node:
         rollback: Callable[..., Any] | None = None,
         policy: Callable[..., Any] | None = None,
         *,
-        id: int | None = None,  # noqa: A002 - the word for it; nothing here needs the builtin
+        id: int | None = None,  # noqa: A002 - the right word; nothing here needs the builtin
         timeout: float | None = None,
         durable: bool = False,
+        deadline: float | None = None,
+        rollback_timeout: float | None = None,
+        policy_timeout: float | None = None,
     ) -> None:
         self.name = name
         self.id = id
         self.normal_function = normal
         self.rollback_function = rollback
-        self.policy_function = None if policy is None else _policy(name, policy)
+        self.policy_function = None if policy is None else checked_policy(policy, f"node {name}")
         self.timeout = timeout
+        self.rollback_timeout = rollback_timeout
+        self.policy_timeout = policy_timeout
         self.durable = durable
-        self.home: object = None  # the table of the sequence that it is a node of
-        self.plain = policy is None and timeout is None  # nobody but the default policy has a say
-
-    def rollback(self, function: Function) -> Function:
-        """Make this the rollback function: `def undo(run, checkpoint)`. Raises ValueError if there is one."""
-        if self.rollback_function is not None:
-            raise ValueError(f"node {self.name} has a rollback function already")
-        self.rollback_function = function
-        return function
-
-    def policy(self, function: Function) -> Function:
-        """Make this the policy function: `def decide(run, event)`.
-
-        Raises ValueError if there is one, and TypeError for what is none.
-        """
-        if self.policy_function is not None:
-            raise ValueError(f"node {self.name} has a policy already")
-        self.policy_function = _policy(self.name, function)
-        self.plain = False
-        return function
+        self.deadline = deadline
+        self.home: object = None  # the targets of the sequence that has this node
+        self.plain = policy is None and timeout is None  # only the default policy judges it
 
     def __str__(self) -> str:
         return self.name
@@ -76,9 +72,11 @@ class Node:
         return f"<node {self.name}>"
 
 
-def _policy(node: str, policy: Function) -> Function:
+def checked_policy(policy: Callable[..., Any], of: str) -> Callable[..., Any]:
+    """Return what was given as the policy of something, such as "node fetch". Raises TypeError if it is not one."""
     if isinstance(policy, type):
-        raise TypeError(f"the policy of node {node} is the class {policy.__name__}: give one that is made of it")
+        raise TypeError(f"the policy of {of} is the class {policy.__name__}: give an instance of it")
     if not callable(policy):
-        raise TypeError(f"the policy of node {node} is a function, or one of hafta.policies, not {policy!r}")
+        raise TypeError(f"the policy of {of} is a function, or one of hafta.policies, not {policy!r}")
+    check(policy, "policy", of)
     return policy

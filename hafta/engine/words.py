@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from hafta.record import Record
+from hafta.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What has happened, as a policy is asked about it."""
+    """What happened: the kind of a policy event."""
+
+    __hash__ = object.__hash__  # a member is one object; Enum's own hash is a call of Python, and four times as slow
 
     NORMAL_SUCCESS = "normal success"
     NORMAL_FAIL = "normal fail"
@@ -28,7 +30,9 @@ class Kind(Enum):
 
 
 class Act(Enum):
-    """What a policy can answer."""
+    """What a policy can decide."""
+
+    __hash__ = object.__hash__
 
     PROCEED = "proceed"
     EXIT = "exit"
@@ -39,7 +43,7 @@ class Act(Enum):
 
 
 class Verdict:
-    """A policy's answer: what to do, where to, and how many seconds to wait before it."""
+    """The answer of a policy: what to do, which node to go to, and how many seconds to wait before that."""
 
     __slots__ = ("act", "delay", "to")
 
@@ -49,8 +53,8 @@ class Verdict:
         self.delay = delay
 
     def after(self, seconds: float) -> Verdict:
-        """Return the same verdict, to be carried out after so many seconds (0 or more)."""
-        if not 0 <= seconds < float("inf"):
+        """Return the same verdict, carried out after `seconds` (0 or more, finite; otherwise raises ValueError)."""
+        if seconds is True or seconds is False or not 0 <= seconds < float("inf"):
             raise ValueError(f"a delay is 0 or more seconds, not {seconds!r}")
         return Verdict(self.act, self.to, seconds)
 
@@ -69,7 +73,11 @@ class Verdict:
         return self.act, self.to, self.delay
 
 
-#: Both a verdict (end the sequence with success) and what a function names instead of a next node.
+class Ended:
+    """What run.success() and run.fail() return: the function has ended, and `return run.fail(reason)` ends it."""
+
+
+#: A verdict (end the sequence with success), and what a function returns instead of a next node.
 EXIT = Verdict(Act.EXIT)
 ROLL_BACK_CURRENT = Verdict(Act.ROLL_BACK_CURRENT)
 ROLL_BACK_PREVIOUS = Verdict(Act.ROLL_BACK_PREVIOUS)
@@ -78,24 +86,24 @@ PANIC = Verdict(Act.PANIC)
 
 
 def checked(given: Any, what: str) -> Verdict:
-    """Return what was given as a verdict. Raises TypeError if it is none; `what` says what it was given for."""
+    """Return `given` if it is a verdict. Raises TypeError if not; `what` names the place in the message."""
     if not isinstance(given, Verdict):
         raise TypeError(f"{what} is a verdict such as ROLL_BACK_PREVIOUS or proceed(node), not {given!r}")
     return given
 
 
 def proceed(to: Node | Verdict | str | int) -> Verdict:
-    """Return the verdict to go on with this node, or EXIT."""
+    """Return the verdict to continue at this node, or to exit."""
     return to if isinstance(to, Verdict) else Verdict(Act.PROCEED, to)
 
 
-class Failure(Record):
-    """One failure, as a policy and the result of a call see it."""
+class Failure(Frozen):
+    """One failure, as policies and results show it."""
 
     node: str
     kind: Kind
     attempt: int  # the node's consecutive failures, this one included
-    checkpoint: int  # the last one set before it
+    checkpoint: int  # the last one set before the failure
     reason: Any
     at: float = 0.0  # seconds on the driver's clock
 
@@ -105,7 +113,7 @@ class Failure(Record):
 
 
 class PolicyEvent:
-    """What a policy is asked about. `failures` and `history` may be given as functions: few policies look at them."""
+    """What a policy is asked about. `failures` and `history` may be given as functions, as few policies need them."""
 
     __slots__ = (
         "_failures", "_history", "at", "attempt", "checkpoint", "kind", "node", "reason", "since", "state", "to",
@@ -128,8 +136,8 @@ class PolicyEvent:
     ) -> None:
         self.kind = kind
         self.node = node
-        self.to = to  # on success: the node that was named, or EXIT
-        self.reason = reason  # on failure; on ROLLBACK_SUCCESS that of the failure before it
+        self.to = to  # on success: the next node, or EXIT
+        self.reason = reason  # on failure; on ROLLBACK_SUCCESS that of the failure that was rolled back
         self.attempt = attempt  # consecutive failures of this node
         self.checkpoint = checkpoint
         self.state = {} if state is None else state
@@ -140,47 +148,42 @@ class PolicyEvent:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The consecutive failures of this node, its rollback's among them (of the newest 100 of the call)."""
+        """The consecutive failures of this node and of its rollback function, from the newest 100 of the call."""
         if not isinstance(self._failures, tuple):
             self._failures = self._failures()
         return self._failures
 
     @property
     def history(self) -> tuple[Failure, ...]:
-        """All failures of this node in this call (of the newest 100 of the call)."""
+        """All failures of this node in this call, from the newest 100 of the call."""
         if not isinstance(self._history, tuple):
             self._history = self._history()
         return self._history
 
     @property
     def data(self) -> Any:
-        """The tutorial's policy data: the node named on success, the reason on failure."""
+        """The tutorial's policy data: the next node on success, the reason on failure."""
         return self.to if self.kind in {Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS} else self.reason
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} of {self.node}, attempt {self.attempt}: {self.data!r}>"
 
 
-MEMBERS = 3  # of an exception group that are described
+MEMBERS = 3  # how many exceptions of a group are described
 
 
 def describe(reason: object) -> str:
-    """Return a reason as one line of text: an exception by its message, with its type where that says more.
+    """Return a reason as one line of text: an exception as its message, with its type if that says more.
 
-    Never raises: it is called in the middle of a rollback.
+    Never raises: a rollback must not fail because an exception cannot be printed.
     """
     try:
-        return _told(reason)
+        line = str(reason)
+        if isinstance(reason, BaseException):
+            if not (isinstance(reason, OSError) and reason.errno is not None and line):  # "[Errno 2] ..." says it
+                line = f"{type(reason).__name__}: {line}".rstrip(": ")
+            if isinstance(reason, BaseExceptionGroup):
+                line = f"{line}: {'; '.join(map(describe, reason.exceptions[:MEMBERS]))}"
+        return " ".join(line.split())
     except Exception:
-        return f"{type(reason).__name__}, which cannot be told in words"
-
-
-def _told(reason: object) -> str:
-    if isinstance(reason, BaseException):
-        text = str(reason)
-        is_systems = isinstance(reason, OSError) and reason.errno is not None and text  # "[Errno 2] ..." says the type
-        told = text if is_systems else f"{type(reason).__name__}: {text}".rstrip(": ")
-        if isinstance(reason, BaseExceptionGroup):
-            told = f"{told}: {'; '.join(map(describe, reason.exceptions[:MEMBERS]))}"
-        return " ".join(told.split())
-    return " ".join(str(reason).split())
+        return f"{type(reason).__name__}, whose text cannot be shown"

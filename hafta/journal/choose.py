@@ -1,8 +1,8 @@
-"""Where the entries of this process go, by what is there. The program behaves the same with each sink.
+"""Choose where the entries of this process go. The program behaves the same with each sink.
 
-systemd sets $JOURNAL_STREAM to the device and inode of the journal's stream when stdout or stderr is one. A process may
-have been given other files since, or have inherited the variable from a login shell, so it is compared with what both
-are now, as systemd.exec(5) asks.
+If stdout or stderr leads to the journal, systemd sets $JOURNAL_STREAM to the device and inode of that stream. The
+process may have been given other files since, or may have inherited the variable from a login shell. So the variable
+is compared with what both descriptors are now, as systemd.exec(5) asks.
 """
 
 from __future__ import annotations
@@ -16,27 +16,40 @@ if TYPE_CHECKING:
 
     from hafta.journal.sink import Sink
 
+INVOCATION = 32  # hex digits of the run of a unit
+_HEX = frozenset("0123456789abcdef")
 
-def choose_sink(environ: Mapping[str, str], identifier: str = "", *, stderr: int = 2, stdout: int = 1) -> Sink:
-    """Return the journal if stderr or stdout leads there, the terminal if stderr is one, else logging.
 
-    `identifier` is what the journal calls SYSLOG_IDENTIFIER: the program's name, unless given.
+def choose_sink(
+    environ: Mapping[str, str],
+    identifier: str = "",
+    about: dict[str, str] | None = None,
+    *,
+    stderr: int = 2,
+    stdout: int = 1,
+) -> Sink:
+    """Return the journal if stderr or stdout leads there; else Python's logging if the program uses it; else stderr.
+
+    The choice between the last two is made at each event (logs.py). `identifier` is what the journal calls
+    SYSLOG_IDENTIFIER: the program's name, unless given. `about` are fields that each entry gets, now and later: the
+    run of the unit is added to them. journald itself knows the run of a process only while the process lives.
     """
     identifier = identifier or _program()
+    about = {} if about is None else about
+    invocation = environ.get("INVOCATION_ID", "")
+    if len(invocation) == INVOCATION and _HEX.issuperset(invocation):
+        about["HAFTA_INVOCATION"] = invocation
     stream = environ.get("JOURNAL_STREAM", "")
     if stream and stream in {_identity(stderr), _identity(stdout)}:
         from hafta.journal.journald import JournaldSink
 
-        return JournaldSink(identifier)
-    from hafta.journal.output import Output
-
-    if os.isatty(stderr):
-        from hafta.journal.terminal import TerminalSink, wants_colour
-
-        return TerminalSink(identifier, Output(stderr), colour=wants_colour(environ))
+        return JournaldSink(identifier, about=about)
     from hafta.journal.logs import LogSink
+    from hafta.journal.output import Output
+    from hafta.journal.terminal import TerminalSink, wants_colour
 
-    return LogSink(identifier, Output(stderr))
+    colour = os.isatty(stderr) and wants_colour(environ)
+    return LogSink(identifier, TerminalSink(identifier, Output(stderr), colour=colour), about)
 
 
 def _identity(fd: int) -> str:

@@ -1,4 +1,7 @@
-"""The events of durable calls, apart from hafta.journal.events because most calls need none. The same rules hold."""
+"""The events of durable calls. They have a module to themselves because most calls need none of them.
+
+The rules of hafta.journal.events hold here, too.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from hafta.journal.event import Event, show_checkpoint, show_duration, show_reas
 
 
 class Resumed(Event):
-    """A sequence takes up where an earlier process had left it."""
+    """A sequence resumes where an earlier process left it."""
 
     MESSAGE_ID = "c808847035d749b782ddd32e21236c9d"
     NAME = "resumed"
     PRIORITY = 5
-    VARYING = ("attempt", "age_usec")
+    VARYING = ("attempt", "age_usec", "cause")
 
     sequence: str
     node: str
@@ -19,11 +22,12 @@ class Resumed(Event):
     attempt: int
     instance: str
     age_usec: int  # of the record
-    begun: bool  # whether the node was interrupted; else it is next
+    begun: bool  # True: the process ended inside the node; False: the node is the next one
     stopped: bool  # whether that process had been asked to stop
+    cause: str | None = None  # how it ended, where somebody has seen it
 
     def message(self) -> str:
-        """Say what had become of the earlier process, where, and how long ago."""
+        """Say how the earlier process ended, where, and how long ago."""
         instance = f" instance {self.instance}" if self.instance else ""
         ended = "was stopped" if self.stopped else "died"
         where = (
@@ -33,11 +37,12 @@ class Resumed(Event):
         )
         return (
             f"Sequence {self.sequence} resumes{instance}: a process {ended} {where} {show_duration(self.age_usec)} ago"
+            f"{f': it {show_reason(self.cause)}' if self.cause else ''}"
         )
 
 
 class OrphanDecided(Event):
-    """A record was written by another version of the program, whose own function has decided what becomes of it."""
+    """A record was written by another version of the program; the function for that case decided what to do."""
 
     MESSAGE_ID = "ddf3ccdd18904675beaedd93303323e0"
     NAME = "orphan-decided"
@@ -55,13 +60,56 @@ class OrphanDecided(Event):
         """Say what was recorded, how it differs, and what follows."""
         instance = f", instance {self.instance}," if self.instance else ""
         return (
-            f"Sequence {self.sequence}{instance} met a record of another version of the program,"
-            f" whose function decided: {self.verdict}; {show_reason(self.reason)}"
+            f"Sequence {self.sequence}{instance} found a record of another version of the program."
+            f" Its orphaned function decided: {self.verdict}; {show_reason(self.reason)}"
+        )
+
+
+class StandingBy(Event):
+    """Another process has the record; this service waits for its turn."""
+
+    MESSAGE_ID = "7203662567214aee8b7e772241f42904"
+    NAME = "standing-by"
+    PRIORITY = 5
+
+    sequence: str
+    instance: str
+    path: str
+    holder: str
+
+    def message(self) -> str:
+        """Say who has it."""
+        instance = f" instance {self.instance}" if self.instance else ""
+        return f"Sequence {self.sequence}{instance} waits as standby: held by {self.holder}"
+
+
+class TakenOver(Event):
+    """A record that another process had is this one's now."""
+
+    MESSAGE_ID = "daeeef55485849e286a5a3d946099667"
+    NAME = "taken-over"
+    PRIORITY = 5
+    VARYING = ("token", "waited_usec")
+
+    sequence: str
+    instance: str
+    path: str
+    holder: str  # who had it before
+    token: int
+    waited_usec: int
+
+    def message(self) -> str:
+        """Say from whom, and with which token."""
+        instance = f" instance {self.instance}" if self.instance else ""
+        waited = show_duration(self.waited_usec)
+        return (
+            f"Sequence {self.sequence}{instance} is taken over from {self.holder}, with token {self.token}, after"
+            f" {waited} as standby"
         )
 
 
 class StoreTrouble(Event):
-    """A durable store could not do its part."""
+    """A store could not do what it was asked to do."""
 
     MESSAGE_ID = "b24eef2337ef44b3ae79470f83e5a33a"
     NAME = "store-trouble"

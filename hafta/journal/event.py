@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from hafta.record import Record
+from operator import itemgetter  # enum has loaded it
+
+from hafta.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-NAME_MAX = 64 - len("HAFTA_")  # characters of a field's name in the journal, its prefix aside
+NAME_MAX = 64 - len("HAFTA_")  # characters of a field's name in the journal, without its prefix
 REASON_MAX = 300  # characters of a reason that a sentence shows; the field has all of it
 
 
-class Event(Record):
+class Event(Frozen):
     """One thing that happened. Subclasses say what, and are listed in hafta.journal.events.
 
     A field that is None does not appear. `code`, where a subclass has it, is (file, line, function) of what ran.
@@ -22,29 +24,42 @@ class Event(Record):
     NAME: ClassVar[str] = ""  # what HAFTA_EVENT says
     PRIORITY: ClassVar[int] = 6  # syslog: 0 emergency, 2 critical, 3 error, 4 warning, 6 informational, 7 debug
     VARYING: ClassVar[tuple[str, ...]] = ()  # fields that differ among events that are otherwise alike
-    _alike: ClassVar[tuple[str, ...]] = ()
+    _likeness: ClassVar[Any] = staticmethod(lambda _values: ())
 
     def __init_subclass__(cls) -> None:
-        """Work out once which fields make two events of this kind alike."""
+        """Find out, once, which fields make two events of this kind alike."""
         super().__init_subclass__()
         for name in cls._fields:
-            if len(name) > NAME_MAX or not name.isascii():  # journald would leave it out without a word
+            if len(name) > NAME_MAX or not name.isascii():  # journald would silently leave it out
                 raise TypeError(f"{cls.__name__}.{name}: the journal takes {NAME_MAX} ASCII characters as a name")
-        cls._alike = tuple(name for name in cls._fields if name not in cls.VARYING)
+        alike = [at for at, name in enumerate(cls._fields) if name not in cls.VARYING]
+        if alike:
+            cls._likeness = staticmethod(itemgetter(*alike))
 
     def message(self) -> str:
-        """Return one plain sentence that tells it without the fields."""
+        """Return one plain sentence that is clear without the fields."""
         raise NotImplementedError
 
     def key(self) -> tuple[Any, ...]:
-        """Return what alike events have in common: a storm of them is summed up."""
-        return (self.NAME, *[getattr(self, name) for name in self._alike])
+        """Return what is equal in all events that are alike: a storm of them is summed up."""
+        return self.NAME, self._likeness(self._values)
+
+    def sums_up(self, seconds: float) -> None:
+        """Note that the entry of this event stands for earlier ones, too, and how long ago the first of them was.
+
+        That is not one of the fields by which events are compared.
+        """
+        self.__dict__["_first_usec"] = round(seconds * 1_000_000)
+
+    @property
+    def first_usec(self) -> int | None:
+        """Microseconds since the first event for which the entry of this one stands; None: it stands for itself."""
+        return self.__dict__.get("_first_usec")
 
     def fields(self) -> dict[str, str]:
-        """Return the journal's fields of this kind of event (see hafta.journal.entry for those that all have)."""
+        """Return the journal fields of this kind of event. hafta.journal.entry adds those that every entry has."""
         found: dict[str, str] = {}
-        for name in self._fields:
-            value = getattr(self, name)
+        for name, value in zip(self._fields, self._values, strict=True):
             if value is not None:
                 _add(found, name, value)
         return found
@@ -74,7 +89,7 @@ def show_reason(reason: str) -> str:
 
 
 def show_duration(usec: int) -> str:
-    """Return microseconds as a person would say them: `800 us`, `12 ms`, `2.5 s`, `3 min 20 s`."""
+    """Return microseconds in readable form: `800 us`, `12 ms`, `2.5 s`, `3 min 20 s`."""
     if usec < 1_000:
         return f"{usec} us"
     if usec < 1_000_000:

@@ -1,8 +1,9 @@
-"""The journal as a sink: datagrams to journald's socket, never waiting for it.
+"""The journal as a sink: datagrams to journald's socket, without ever waiting for it.
 
-journald's queue holds 512 datagrams, in a container some ten; when it does not read, a sender that waits stands still
-until the watchdog kills a healthy service. So: not blocking, and not connected, which finds a restarted journald by
-itself. An entry above the datagram limit goes as a sealed memory file. What is not taken is the reporter's to count.
+journald's queue holds 512 datagrams; in a container, about ten. When journald does not read, a sender that waits hangs
+until the watchdog kills a healthy service. So the socket does not block. It is not connected either, so that it finds
+a restarted journald by itself. An entry that is too large for a datagram is sent as a sealed memory file. The reporter
+counts what journald does not take.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import errno
 import os
 
-from hafta.journal.entry import entry
+from hafta.journal.entry import NOTHING, entry
 from hafta.journal.sink import Sink
 from hafta.journal.wire import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
     from hafta.journal.event import Event
 
@@ -28,14 +30,15 @@ class JournaldSink(Sink):
 
     structured = True
 
-    def __init__(self, identifier: str, path: str = SOCKET) -> None:
+    def __init__(self, identifier: str, path: str = SOCKET, *, about: Mapping[str, str] = NOTHING) -> None:
         self._identifier = identifier
+        self._about = about
         self._path = path
         self._socket: socket.socket | None = None
 
     def send(self, event: Event, number: int, repeated: int) -> bool:
         """Send one entry; False if journald did not take it."""
-        data = encode(entry(event, number, repeated, self._identifier))
+        data = encode(entry(event, number, repeated, self._identifier, self._about))
         try:
             self._send(data)
         except OSError as error:
@@ -45,7 +48,7 @@ class JournaldSink(Sink):
         return True
 
     def open(self) -> None:
-        """Open the socket, if it can be."""
+        """Open the socket, if possible."""
         try:
             self._opened()
         except OSError:
@@ -75,14 +78,14 @@ class JournaldSink(Sink):
         return self._socket
 
     def _forget(self) -> None:
-        """Open a new socket next time. Somebody closed ours, and its number may be another file's: leave that alone."""
+        """Open a new socket next time. Ours was closed, and its number may be another file by now: do not close it."""
         if self._socket is not None:
             self._socket.detach()
             self._socket = None
 
 
 def _send_as_file(sender: socket.socket, data: bytes, path: str) -> None:
-    """Hand the entry over as a memory file that nobody can change any more. Raises OSError."""
+    """Hand over the entry as a memory file that nobody can change any more. Raises OSError."""
     from socket import SCM_RIGHTS, SOL_SOCKET
     from sys import byteorder
 

@@ -1,14 +1,14 @@
-"""Lines to stderr, or another descriptor that others share, without ever waiting for who reads it.
+"""Lines to stderr, or to another descriptor that others share, without ever waiting for the reader.
 
 Rules:
 
-1. The descriptor's own flags are never touched: O_NONBLOCK belongs to the open file, which our parent and our siblings
-   have too. A terminal or a pipe is opened once more through /proc with O_NONBLOCK: that is an open file of our own.
-2. Where that fails (no /proc, no permission, a socket), poll first. Linux calls a pipe writable when a page is free and
-   a line is at most PIPE_BUF, so it fits; only somebody who writes to the same pipe in that instant can take the room.
-3. A hang-up or an error that poll sees is not written to: a program that has set SIGPIPE to its default stays alive.
-4. A line that is taken in part counts as not taken, and the next line begins with a newline.
-5. A file on a disk is simply written: no flag keeps that from waiting for the disk.
+1. The flags of the descriptor are never changed: O_NONBLOCK belongs to the open file, which our parent and our siblings
+   share. Instead, a terminal or a pipe is opened a second time through /proc with O_NONBLOCK. That open file is ours.
+2. If that fails (no /proc, no permission, a socket), poll first. Linux calls a pipe writable when a page is free. A
+   line is at most PIPE_BUF, so it fits, unless another process writes to the same pipe in that instant.
+3. If poll reports a hang-up or an error, nothing is written: a program that has set SIGPIPE to its default stays alive.
+4. A line that is written only in part counts as not taken, and the next line begins with a newline.
+5. A file on a disk is simply written: no flag prevents waiting for the disk.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Output:
 
     def _write(self, data: bytes) -> int:
         status = os.fstat(self._fd)
-        if self._identity != (status.st_dev, status.st_ino):  # the first line, or somebody has put another file there
+        if self._identity != (status.st_dev, status.st_ino):  # the first line, or the descriptor is another file now
             self._open(status)
         fd = self._fd if self._own is None else self._own
         return os.write(fd, data) if _writable(fd) else 0
@@ -61,12 +61,20 @@ class Output:
     def _open(self, status: os.stat_result) -> None:
         self.close()
         self._identity = (status.st_dev, status.st_ino)
-        if not (stat.S_ISFIFO(status.st_mode) or os.isatty(self._fd)):
-            return
         try:
-            self._own = os.open(f"/proc/self/fd/{self._fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            self._own = open_again(self._fd, status.st_mode)
         except OSError:
             self._own = None  # rule 2
+
+
+def open_again(fd: int, mode: int) -> int | None:
+    """Open the pipe or terminal of a descriptor a second time, for writing without waiting (rule 1).
+
+    None: the descriptor is neither. Raises OSError.
+    """
+    if not (stat.S_ISFIFO(mode) or os.isatty(fd)):
+        return None
+    return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 def _writable(fd: int) -> bool:

@@ -1,22 +1,25 @@
-"""The reporter: from an event to its sink, by way of the storm filter and the running number.
+"""The reporter: from an event to its sink, through the storm filter. It numbers the entries.
 
-Invariant: *reporting never blocks, never raises, and never hides: each event is sent, counted in a summary, or counted
-as dropped.*
+Invariant: *reporting never blocks, never raises, and never hides anything: each event is sent, counted in a summary, or
+counted as dropped.*
 
 Rules:
 
-1. An entry takes the next number, also if the sink does not take it: a gap in HAFTA_NUMBER is a drop.
-2. What a sink does not take is counted by the events it stands for. The count is sent as `events-dropped` as soon as
-   something goes through again, and tried once in RETRY seconds until then; what is refused keeps no number.
-3. Any thread may report. The lock is held while a sink, which does not wait, takes an entry; one who cannot have it
-   within PATIENCE seconds (a handler of logging that waits holds it) sends past the filter: a panic is not held up.
-4. The lock may be taken again by the thread that has it: a signal handler may report while a report is going on.
-5. A forked child begins anew: it numbers from 1 (the journal tells processes apart by _PID), owes nothing of what its
-   parent has counted, and does not wait for a lock whose holder was not forked along.
-6. If something like the service's Stop flies through in the middle, what was not sent is counted as dropped.
+1. Each entry gets the next number, even if the sink does not take it: a gap in HAFTA_NUMBER shows a drop. Lines that
+   the program prints (priority debug) get none: a journal that keeps no such lines would have gaps.
+2. If a sink does not take an entry, all events that the entry stands for count as dropped. The count is sent as
+   `events-dropped` as soon as another entry goes through. Until then sending the count is tried every RETRY seconds;
+   such a try, if refused, uses up no number.
+3. Any thread may report. The lock is held while a sink takes an entry, and sinks do not wait. But a handler of logging
+   may wait. A thread that cannot get the lock within PATIENCE seconds sends its event without the filter: so a panic
+   is not delayed.
+4. The thread that has the lock may take it again: a signal handler may report while a report is going on.
+5. A forked child starts from the beginning. It numbers from 1 (the journal tells processes apart by _PID), does not
+   report what its parent has counted, and does not wait for a lock that a thread of the parent held.
+6. If an exception such as the service's Stop interrupts a report, what was not sent counts as dropped.
 
-What the invariant cannot cover: events counted and not yet summed up when SIGKILL comes, at most one window's, and an
-event that Stop meets before it has come to the filter or after it has left it.
+What the invariant cannot cover: on SIGKILL, events that were counted and not yet summed up (at most those of one
+window); and an event whose report Stop interrupts before it reached the filter or after it left the filter.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from __future__ import annotations
 import os
 from _thread import RLock
 
-from hafta.journal.storm import NEVER, Storm
+from hafta.journal.storm import DEBUG, NEVER, Storm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
     from hafta.journal.sink import Sink
     from hafta.journal.storm import Entry
 
-RETRY = 1.0  # seconds between two tries to tell of what was dropped
-PATIENCE = 0.1  # seconds
+RETRY = 1.0  # seconds between two tries to report what was dropped
+PATIENCE = 0.1  # seconds to wait for the lock
 
 
 class Reporter:
@@ -52,22 +55,23 @@ class Reporter:
         self._storm = Storm()
         self._number = 0
         self._retry = NEVER
-        #: Events that could not be sent and have not been told of yet.
+        #: Events that could not be sent and have not been reported yet.
         self.dropped = 0
 
     @property
     def due(self) -> float:
-        """When tick() has something to do, by the reporter's clock; infinity if nothing is owed."""
-        return min(self._storm.due, self._retry)
+        """When tick() next has something to do, by the reporter's clock; infinity: nothing is waiting to be sent."""
+        summary = self._storm.due if self._storm.waiting else NEVER  # nobody need wake up for a window without one
+        return min(summary, self._retry)
 
     def open(self) -> None:
-        """Have at hand what reporting needs: when no descriptor is left, nothing can be loaded or opened."""
+        """Load and open now what reporting needs: when no descriptor is left, that is no longer possible."""
         import hafta.journal.events  # noqa: F401 - late, for a quick start
 
         self._sink.open()
 
     def follow(self, other: Reporter) -> None:
-        """Take the place of another, which is closed: go on with its numbers, and owe what it could not tell of."""
+        """Replace another reporter, which is closed: continue its numbers, and report what it had to drop."""
         if other._pid != self._pid:
             return  # rule 5
         self._number = other._number
@@ -79,7 +83,8 @@ class Reporter:
         """Send or count an event."""
         if os.getpid() != self._pid:
             self._begin()
-        if not self._lock.acquire(timeout=PATIENCE):
+        lock = self._lock
+        if not lock.acquire(blocking=False) and not lock.acquire(timeout=PATIENCE):  # a timeout costs, also unused
             self._deliver(((event, 1),))
             return
         try:
@@ -88,23 +93,23 @@ class Reporter:
             self._lock.release()
 
     def tick(self) -> None:
-        """Send what is due: summaries, and the count of what was dropped. Next to free if nothing is."""
+        """Send what is due: summaries, and the count of what was dropped. Costs almost nothing if nothing is due."""
         now = self._now()
         if now >= self._storm.due or now >= self._retry:
             self._settle(now)
 
     def close(self) -> None:
-        """Send everything that is owed and close the sink. Reporting after that opens it again."""
+        """Send everything that is waiting, and close the sink. The next report opens it again."""
         if os.getpid() != self._pid:
             self._begin()
         if not self._lock.acquire(timeout=PATIENCE):
-            return  # rule 3: whoever has it is still sending, and may go on
+            return  # rule 3: another thread is still sending, and may continue
         try:
-            self._deliver(self._storm.flush())
+            self._deliver(self._storm.flush(self._now()))
             self._tell_dropped()
             self._sink.close()
         except OSError:
-            return  # somebody else has closed it
+            return  # others have closed the descriptor already
         finally:
             self._lock.release()
 
@@ -131,8 +136,8 @@ class Reporter:
         owed = sum([repeated for _, repeated in entries])
         try:
             for event, repeated in entries:
-                self._number += 1
-                if self._send(event, self._number, repeated):
+                self._number = number = self._number + 1 if event.PRIORITY < DEBUG else self._number
+                if self._send(event, number if event.PRIORITY < DEBUG else 0, repeated):
                     owed -= repeated
         finally:
             if owed:
@@ -150,8 +155,8 @@ class Reporter:
             return
         from hafta.journal.events import EventsDropped
 
-        count, self.dropped = self.dropped, 0  # before: who sends past the lock must not tell of the same ones
-        number = self._number = self._number + 1  # before: a Stop may fly after it was sent, and none is given twice
+        count, self.dropped = self.dropped, 0  # first: a thread that sends without the lock must not report them again
+        number = self._number = self._number + 1  # first: Stop may come right after sending; no number is used twice
         is_told = False
         try:
             is_told = self._send(EventsDropped(count), number, 1)
@@ -161,7 +166,7 @@ class Reporter:
         if is_told:
             self._retry = self._retry if self.dropped else NEVER
         else:
-            self._number -= self._number == number  # unless another was given meanwhile
+            self._number -= self._number == number  # unless another entry has got a number meanwhile
             self._retry = self._now() + RETRY
 
     def _send(self, event: Event, number: int, repeated: int) -> bool:

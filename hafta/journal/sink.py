@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """Where entries go. A sink never waits for who reads it."""
+    """Where entries go. A sink never waits for the reader."""
 
-    #: Whether it keeps the fields, so that the event itself tells all; else it is lines for a person.
+    #: Whether it keeps the fields of an event; if not, it writes lines for a person.
     structured: ClassVar[bool] = False
 
     def send(self, event: Event, number: int, repeated: int) -> bool:
-        """Send the entry with this running number, which stands for `repeated` events; False: it was not taken."""
+        """Send the entry with this number, which stands for `repeated` events; False: it was not taken."""
         raise NotImplementedError
 
     def open(self) -> None:
-        """Open what sending needs, if it can be, so that it is there when no descriptor is left."""
+        """Open what sending needs, if possible, so that it works even when no descriptor is left."""
 
     def close(self) -> None:
-        """Let go of descriptors. Sending after that opens them again."""
+        """Close descriptors. The next send opens them again."""

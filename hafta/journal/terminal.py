@@ -1,4 +1,4 @@
-"""The terminal as a sink: one clear line for each event."""
+"""Lines for a person as a sink, on a terminal or wherever stderr goes: one clear line for each event."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEBUG = 7
 
 
 class TerminalSink(Sink):
-    """Writes `NAME: warning: SENTENCE`; what the program says to the person, of priority debug, stands alone."""
+    """Writes `NAME: warning: SENTENCE`. What the program says to the person (priority debug) is written as it is."""
 
     def __init__(self, identifier: str, output: Output, *, colour: bool) -> None:
         self._identifier = printable(identifier)
@@ -32,16 +32,16 @@ class TerminalSink(Sink):
         self._colour = colour
 
     def send(self, event: Event, number: int, repeated: int) -> bool:  # noqa: ARG002  a person does not count entries
-        """Write one line; False if the terminal did not take it."""
+        """Write one line; False if it was not taken."""
         return self._output.write(line(self._identifier, event, repeated, colour=self._colour))
 
     def close(self) -> None:
-        """Let go of the terminal."""
+        """Close what was opened."""
         self._output.close()
 
 
 def line(identifier: str, event: Event, repeated: int, *, colour: bool = False) -> str:
-    """Return the line that tells a person of the event."""
+    """Return the line that reports the event to a person."""
     text = sentence(event, repeated)
     if event.PRIORITY >= DEBUG:
         return text

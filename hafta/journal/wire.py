@@ -1,9 +1,9 @@
 """The journal's native protocol: one entry as one datagram.
 
-https://systemd.io/JOURNAL_NATIVE_PROTOCOL/: fields one after the other, each `NAME=value` and a newline; a value that
-has a newline in it is sent as NAME, newline, its length in bytes as a little-endian 64-bit number, the value, newline.
-Names are A-Z, 0-9 and underscore, begin with neither a digit nor an underscore, and are at most 64 characters long
-(hafta.journal.event refuses others); the journal silently leaves out a field that breaks this.
+https://systemd.io/JOURNAL_NATIVE_PROTOCOL/: fields follow each other, each `NAME=value` and a newline. A value that
+contains a newline is sent as NAME, newline, its length in bytes as a little-endian 64-bit number, the value, newline.
+Names consist of A-Z, 0-9 and underscore, begin with a letter, and are at most 64 characters long. The journal silently
+leaves out a field that breaks this, so hafta.journal.event refuses such names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VALUE_MAX = 32_768  # characters; what is longer is cut, and says so
+VALUE_MAX = 32_768  # characters; a longer value is cut, and the entry says so
 
 
 def encode(fields: Mapping[str, str]) -> bytes:

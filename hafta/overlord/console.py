@@ -2,7 +2,7 @@
 
 Rules
 1. What cannot be written now is kept, up to ROOM bytes for services and RESERVE more for the overlord's own lines. What
-   does not fit is dropped, the newest first, counted, and told of when there is room again.
+   does not fit is dropped, the newest first, counted, and reported when there is room again.
 2. The descriptor's own flags are not touched (a terminal is shared with the shell): a pipe or a terminal is opened once
    more with O_NONBLOCK, a socket is written with MSG_DONTWAIT, a file is simply written.
 3. When nobody reads any more (EPIPE, a terminal that is gone) the rest is dropped without a word; the services run on.
@@ -18,21 +18,25 @@ import socket
 import stat
 import time
 
-from hafta.journal.entry import sentence
+from hafta.journal.choose import choose_sink
+from hafta.journal.entry import printable, sentence
+from hafta.journal.output import open_again
 from hafta.journal.sink import Sink
 from hafta.journal.terminal import LEVELS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hafta.journal.event import Event
+    from hafta.process.loop import Loop
 
 ROOM = 256 * 1024
 RESERVE = 64 * 1024
 CHUNK = 16 * 1024
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 OVERLORD = "overlord"
+WIDEST = 40  # columns of the longest name: a longer one pushes its own lines to the right, not all
 _COLOURS = ("36", "32", "35", "34", "96", "92", "95", "94")
 
 
@@ -53,12 +57,21 @@ class Console:
     def introduce(self, names: list[str]) -> None:
         """Give each name its colour, and all the width of the longest."""
         self._names = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
-        self._width = max(map(len, (OVERLORD, *names)))
+        self._width = min(max(map(len, (OVERLORD, *map(one_line, names)))), WIDEST)
 
     @property
     def waiting(self) -> bool:
         """Whether something is left that could not be written, and a selector can tell when it can."""
         return bool(self._buffer) and not self._full
+
+    def flush_in(self, loop: Loop) -> None:
+        """Write what can be written, and have the loop come back for the rest."""
+        self.flush()
+        if self.waiting is not loop.is_watching(self):
+            if self.waiting:
+                loop.watch(self, self.flush, write=True)
+            else:
+                loop.forget(self)
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
@@ -79,10 +92,11 @@ class Console:
         return True
 
     def _format(self, name: str, text: str, priority: int, mark: str) -> bytes:
+        text = one_line(text)
         word, sgr = LEVELS.get(priority, ("", ""))
         if word:
             text = f"\x1b[{sgr}m{word}:\x1b[0m {text}" if self._colour else f"{word}: {text}"
-        label = f"{name:<{self._width}} {mark}"
+        label = f"{one_line(name):<{self._width}} {mark}"
         if self._colour:
             label = f"\x1b[{self._names.get(name, '1')}m{label}\x1b[0m"
         return f"{label} {text}\n".encode("utf-8", "backslashreplace")
@@ -91,7 +105,7 @@ class Console:
         """Write what can be written now."""
         self._full = False
         try:
-            while self._buffer:
+            while self._buffer or self._tell_dropped():
                 written = self._write(bytes(self._buffer[:CHUNK]))
                 del self._buffer[:written]
         except BlockingIOError:
@@ -101,17 +115,17 @@ class Console:
             if not self._full:  # rule 3
                 self._broken = True
                 self._buffer.clear()
-            return
-        self._tell_dropped()
 
-    def _tell_dropped(self) -> None:
+    def _tell_dropped(self) -> bool:
+        """Say what was dropped; return whether there was something. It is written at once: nothing waits for a file."""
         dropped, self._dropped = self._dropped, {}
         for name, count in dropped.items():
             lines = "1 line" if count == 1 else f"{count} lines"
             self.show(OVERLORD, f"{lines} of {name} dropped: the output could not be written in time", 4)
+        return bool(self._buffer)
 
     def finish(self, patience: float) -> None:
-        """Write what is left, for at most so many seconds, and let go."""
+        """Write what is left, for at most `patience` seconds, and close what was opened."""
         deadline = time.monotonic() + patience
         self.flush()
         while self.waiting and (left := deadline - time.monotonic()) > 0:
@@ -120,6 +134,11 @@ class Console:
             poll.poll(left * 1000)
             self.flush()
         self._close()
+
+
+def one_line(text: str) -> str:
+    r"""Return the text without what a terminal obeys, and without newlines, which would forge a line: \x0a."""
+    return printable(text).replace("\n", "\\x0a")
 
 
 def _writer(fd: int) -> tuple[Callable[[bytes], int], Callable[[], None]]:
@@ -131,13 +150,13 @@ def _writer(fd: int) -> tuple[Callable[[bytes], int], Callable[[], None]]:
     if stat.S_ISSOCK(mode):
         own = socket.socket(fileno=os.dup(fd))
         return lambda data: own.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL), own.close
-    if stat.S_ISFIFO(mode) or os.isatty(fd):
-        try:
-            again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        except OSError:
-            return lambda data: _write_polled(fd, data), _nothing
-        return lambda data: os.write(again, data), lambda: os.close(again)
-    return lambda data: os.write(fd, data), _nothing
+    try:
+        again = open_again(fd, mode)
+    except OSError:
+        return lambda data: _write_polled(fd, data), _nothing
+    if again is None:
+        return lambda data: os.write(fd, data), _nothing
+    return lambda data: os.write(again, data), lambda: os.close(again)
 
 
 def _nothing() -> None:
@@ -164,4 +183,19 @@ class ConsoleSink(Sink):
         return self._console.show(OVERLORD, sentence(event, repeated), event.PRIORITY)
 
     def close(self) -> None:
-        """Nothing of its own is open."""
+        """Do nothing: the console stays open."""
+
+
+def choose(environ: Mapping[str, str], console: Console) -> Sink:
+    """Return where the overlord's events go: the journal if our output leads there, else among the lines."""
+    sink = choose_sink(environ)
+    if sink.structured:
+        return sink
+    sink.close()
+    return ConsoleSink(console)
+
+
+def short(name: str) -> str:
+    """Return a unit's name as its lines show it; none can be taken for the overlord itself."""
+    found = name.removesuffix(".service")
+    return name if found == OVERLORD else found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hafta.frozen import Frozen
 from hafta.journal.entry import printable
-from hafta.record import Record
 
+_PREFIXES = {b"<%d>" % priority: priority for priority in range(8)}
 LINE_MAX = 8192  # bytes: a longer line is shown in pieces
 
 
-class Line(Record):
+class Line(Frozen):
     """A line without its newline. `continues` the one before, if that was longer than LINE_MAX."""
 
     text: str
@@ -17,9 +18,11 @@ class Line(Record):
 
 
 class Splitter:
-    """Takes bytes, gives whole lines; one for each stream."""
+    """Takes bytes, gives whole lines; one for each stream. `level` is the priority of a line that says none."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = 6, *, has_prefixes: bool = True) -> None:
+        self._level = level
+        self._has_prefixes = has_prefixes
         self._held = b""
         self._continues = False
 
@@ -49,9 +52,9 @@ class Splitter:
                 return lines
 
     def _line(self, raw: bytes) -> Line:
-        priority = 6
-        if not self._continues and len(raw) > 2 and raw[0:1] == b"<" and raw[2:3] == b">" and raw[1:2] in b"01234567":
-            priority, raw = int(raw[1:2]), raw[3:]
+        priority = self._level
+        if self._has_prefixes and not self._continues and raw[:3] in _PREFIXES:
+            priority, raw = _PREFIXES[raw[:3]], raw[3:]
         text = raw.removesuffix(b"\r").decode("utf-8", "backslashreplace")
         return Line(printable(text), priority, self._continues)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hafta import exits
-from hafta.overlord.values import assignment
 from hafta.settings import Program, Setting, number, path, switch
+from hafta.units.values import assignment
 
 _STATUSES = (
     *(exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.IN_USE, exits.TIMED_OUT),
@@ -60,7 +60,7 @@ SETTINGS = (
         "state-dir",
         path,
         "",
-        "what stands for /var/lib (%S)",
+        "what stands for /var/lib (%S); caches and logs (%C, %L) are then below it",
         metavar="DIR",
         shown_default="/var/lib for root (/var/lib/hafta-overlord beside a systemd), else"
         " $XDG_STATE_HOME/hafta-overlord or ~/.local/state/hafta-overlord",
@@ -84,7 +84,7 @@ SETTINGS = (
         "kill",
         every,
         (),
-        "for demonstrations: SIGKILL this unit's main process about every so many seconds; may be given more than once",
+        "for demonstrations: SIGKILL this unit's main process about every SECONDS; may be given more than once",
         metavar="UNIT=SECONDS",
         repeats=True,
     ),
@@ -92,9 +92,15 @@ SETTINGS = (
         "as-root",
         switch,
         default=False,
-        help="when root runs a unit whose User= does not exist, run it as root; without this, that is an error",
+        help="when root runs a unit whose User= does not exist, run it as root; without this, the unit fails",
     ),
-    Setting("for", number, 0.0, "stop by itself after so many seconds; 0: when all units have ended", "SECONDS", "0"),
+    Setting(
+        "no-cgroups",
+        switch,
+        default=False,
+        help="tell the processes of units apart by the table of processes, also where cgroups could be had",
+    ),
+    Setting("for", number, 0.0, "stop after this many seconds; 0: when all units have ended", "SECONDS", "0"),
     Setting("debug", switch, default=False, help="show the traceback of an error"),
 )
 

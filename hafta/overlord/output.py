@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from hafta.overlord.lines import Splitter
 
@@ -11,39 +12,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hafta.overlord.lines import Line
-    from hafta.overlord.loop import Loop
+    from hafta.process.loop import Loop
+    from hafta.units.streams import Standard
 
-SIZE = 65536
-READS = 16  # of SIZE, before others have their turn
+SIZE = 8192  # bytes that are read before others have their turn: if all are empty lines, that takes 50 ms
+DRAIN = 0.05  # seconds for what a process that has ended left behind; the rest comes in its turn
 
 
 class Output:
     """Reads lines until the last process that has the pipe is gone."""
 
-    def __init__(self, fd: int, loop: Loop, show: Callable[[Line], None]) -> None:
+    def __init__(self, fd: int, loop: Loop, show: Callable[[Line], None], standard: Standard) -> None:
         self._fd = fd
         self._loop = loop
         self._show = show
-        self._splitter = Splitter()
+        self._most = standard.most
+        self._splitter = Splitter(standard.level, has_prefixes=standard.has_prefixes)
         loop.watch(fd, self.read)
 
-    def read(self, reads: int = 1) -> None:
-        """Show what has come."""
-        for _ in range(reads):
-            if self._fd < 0:
-                return
-            try:
-                data = os.read(self._fd, SIZE)
-            except BlockingIOError:
-                return
-            if not data:
-                self.close()
-                return
-            self._put(self._splitter.feed(data))
+    def read(self) -> None:
+        """Show what has come, or a part of it."""
+        self._take()
+
+    def _take(self) -> bool:
+        """Show a part of what has come; return whether there may be more."""
+        if self._fd < 0:
+            return False
+        try:
+            data = os.read(self._fd, SIZE)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        self._put(self._splitter.feed(data))
+        return True
 
     def drain(self) -> None:
         """Show what has come so far, also a last line without its newline: the process is gone."""
-        self.read(READS)
+        end = time.monotonic() + DRAIN
+        while self._take():
+            if time.monotonic() > end:
+                return
         self._put(self._splitter.end())
 
     def close(self) -> None:
@@ -61,4 +71,5 @@ class Output:
 
     def _put(self, lines: list[Line]) -> None:
         for line in lines:
-            self._show(line)
+            if line.priority <= self._most:
+                self._show(line)

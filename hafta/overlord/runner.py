@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 
 from hafta.journal.overlord_events import UnitStarting
-from hafta.overlord import spawn
-from hafta.overlord.dirs import remove_tree
-from hafta.overlord.launch import prepare
+from hafta.overlord.commands import Control
+from hafta.overlord.killer import KILL_PATIENCE, Killer
+from hafta.overlord.launcher import Launcher, in_words
 from hafta.overlord.machine import Machine
-from hafta.overlord.output import Output
-from hafta.overlord.processes import kill
-from hafta.overlord.table import Action, Event, State
-from hafta.overlord.tell import tell
-from hafta.systemd.unitfile import UnitError
+from hafta.overlord.mainpid import Candidates, Finder, remove
+from hafta.overlord.table import ENDING, PHASES, RESTING, STARTING, UP, Action, Event, State
+from hafta.overlord.tell import command_failed, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import ClassVar
 
     from hafta.overlord.context import Context
-    from hafta.overlord.restart import Outcome
-    from hafta.overlord.unit import Unit
+    from hafta.overlord.launcher import Started
+    from hafta.overlord.table import Happening
+    from hafta.units.restart import Outcome
+    from hafta.units.unit import Command, Unit
 
-KILL_PATIENCE = 5.0  # seconds in which SIGKILL must have worked, before it is sent again
+UNREACHED_DELAY = 1.0  # seconds at least, before a program that could not be reached is tried again
 KILLS = 2  # that an overlord which is to stop waits for
-LOOKING = 1.0  # seconds that are spent on processes forked meanwhile: one that forks for ever must not hold us up
+LOOK_AGAIN = 0.01  # seconds
+_WATCHED = UP | {State.START_POST}
 
 
 class Runner:
@@ -36,70 +36,123 @@ class Runner:
     def __init__(self, unit: Unit, context: Context) -> None:
         self.unit = unit
         self.name = unit.name
-        self.machine = Machine(unit.policy)
-        self.main = self.last = 0
-        self.status = ""  # what it said last
+        phases = [name for name in PHASES.values() if getattr(unit.commands, name)]
+        self.machine: Machine = Machine(unit.policy, phases)
+        self.main: int = 0
+        self.last: int = 0
+        self.status: str = ""  # what it said last
         self.trouble = ""  # what it, or the kernel, said of its failure
-        self.watchdog = unit.watchdog_sec
+        self.watchdog: float = unit.watchdog_sec
         self._context = context
         self._loop = context.loop
-        self._begun = 0.0
-        self._outputs: list[Output] = []
-        self._execution = -1
-        self._kills = 0
+        self._launcher = Launcher(unit, context, lambda line: context.show(self, line))
+        # ExecStart= of Type=forking is run by the control process, but gets all that a main process gets.
+        self._control = Control(lambda command: self._start(command, control=self._control.phase != "start"))
+        self._process: Started | None = None  # the one that was started for ExecStart= last
+        self._mains: list[Command] = []  # of a oneshot: what comes behind it
+        self._killer = Killer(unit, context, lambda: (self.main, self.control))
+        self._finder = Finder(self, context.loop, self._candidates())
         self._adopted = (-1, 0)  # pidfd and number of the process that MAINPID= named last
-        self._effects = self._make_effects()
 
-    def _make_effects(self) -> dict[Action, Callable[[], None]]:
-        unit = self.unit
-        together = unit.kill_mode == "control-group"
-        return {
-            Action.SPAWN: self._spawn,
-            Action.TERMINATE: lambda: self._signal(unit.kill_signal, rest=together),
-            Action.ABORT: lambda: self._signal(unit.watchdog_signal, rest=together),
-            Action.CLEAR: self._clear,
-            Action.KILL: self._kill,
-            Action.LOOK: self.look,
-            Action.SET_START: lambda: self._set_timer(unit.timeout_start),
-            Action.SET_STOP: lambda: self._set_timer(unit.timeout_stop),
-            Action.SET_ABORT: lambda: self._set_timer(unit.timeout_abort),
-            Action.SET_KILL: lambda: self._set_timer(KILL_PATIENCE),
-            Action.SET_RESTART: lambda: self._set_timer(unit.restart_sec),
-            Action.UNSET: lambda: self._loop.clear_timer(("state", self.name)),
-            Action.WATCH: self.feed,
-            Action.UNWATCH: lambda: self._loop.clear_timer(("watchdog", self.name)),
-        }
+    def _candidates(self) -> Candidates:
+        context = self._context
+        return Candidates(
+            lambda pid: context.adopt(self, pid, claim=True),
+            lambda: context.orphans(self),
+            lambda event: context.post(self, event),
+        )
 
     @property
     def state(self) -> State:
         """Where the unit stands."""
         return self.machine.state
 
+    @property
+    def control(self) -> int:
+        """The control process, 0 if there is none."""
+        return self._control.pid
+
+    @property
+    def main_ended(self) -> bool:
+        """Whether its main process was known, and has ended."""
+        return self.machine.outcome is not None
+
+    @property
+    def failed_phase(self) -> str:
+        """The phase whose command failed, if one did."""
+        return self._control.failed
+
+    @property
+    def signalled(self) -> float:
+        """When its reload signal was sent, by the monotonic clock."""
+        return self._killer.signalled
+
+    @property
+    def uid(self) -> int:
+        """The user that it runs as."""
+        return self._launcher.uid
+
+    @property
+    def can_reload(self) -> bool:
+        """Whether there is a way to ask it to reload."""
+        return bool(self.unit.commands.reload) or self.unit.policy.type == "notify-reload"
+
+    @property
+    def restart_delay(self) -> float:
+        """RestartSec=; but a program or a user that is not there is not looked for without a pause."""
+        return max(self.unit.restart_sec, UNREACHED_DELAY) if self._launcher.unreached else self.unit.restart_sec
+
     def age(self) -> float:
         """Return the seconds since its last start."""
-        return self._loop.now() - self._begun
+        return max(0.0, self._loop.now() - self._launcher.began)  # the clock leaves out a round that took too long
 
     @property
     def is_stuck(self) -> bool:
         """Whether it has survived SIGKILL for so long that nobody waits for it any more."""
-        return self.state is State.KILLING and self._kills > KILLS
+        return self.state in {State.KILLING, State.FINAL_KILLING} and self._killer.kills > KILLS
 
-    def handle(self, event: Event) -> None:
+    @property
+    def waits_for_empty(self) -> bool:
+        """Whether it matters now that none of its processes is left."""
+        if self.main or self.control or self.state in RESTING:
+            return False
+        # Without a main process a unit is up as long as another one of it lives, unless it remains anyway.
+        return self.state in ENDING | STARTING or (self.unit.policy.type == "forking" and not self.unit.policy.remain)
+
+    def handle(self, event: Happening) -> None:
         """Move on, and do what that asks for."""
-        self._do(self.machine.handle(event, self._loop.now()))
+        if event is Event.EMPTY and not self.waits_for_empty:
+            return  # it was so when that was seen; meanwhile there is a process again
+        if isinstance(event, Event):
+            self._do(self.machine.handle(event, self._loop.now()))
 
     def exited(self, outcome: Outcome) -> None:
         """Take the end of the main process, which has been reaped."""
         self.read_execution()
         self.main = 0
-        for output in self._outputs:
-            output.drain()
-        self._outputs = [output for output in self._outputs if output.is_open]
-        self._do(self.machine.exited(outcome, self._loop.now()))
+        self._launcher.drain()
+        forgiven = bool(self._process and self._process.command.ignore_failure)
+        self._do(self.machine.exited(outcome, self._loop.now(), forgiven=forgiven, more=bool(self._mains)))
+
+    def control_exited(self, outcome: Outcome) -> None:
+        """Take the end of the control process, which has been reaped: run the next command, or end the phase."""
+        process = self._control.ended()
+        process.read()
+        self._launcher.drain()
+        result = self.machine.judge_command(outcome, forgiven=process.command.ignore_failure)
+        if result not in {"success", "exec-condition"}:
+            self._control.failed, self.trouble = self._control.phase, process.trouble
+            self._context.report(command_failed(self, self._control.phase, process.pid, outcome))
+        if result == "success" and self._control.has_more and PHASES.get(self.state) == self._control.phase:
+            self._attempt(self._control.next)
+            self._set_timer(self.unit.timeout_start if self.state in STARTING | UP else self.unit.timeout_stop)
+        elif result != "success" or self._finder.is_done():
+            self._do(self.machine.phase_ended(result, self._loop.now()))
 
     def adopt(self, pid: int, fd: int, ended: Callable[[], None]) -> None:
         """Take another process of the unit, and its pidfd, for its main one (MAINPID=); call back when it has ended."""
         self.main = self.last = pid
+        self.machine.outcome = None  # that of another main process
         self._unwatch()
         adopted = self._adopted = (fd, pid)
         self._loop.watch(fd, lambda: self._adopted_ended(adopted, ended))
@@ -118,14 +171,14 @@ class Runner:
 
     def _do(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
-            if action in self._effects:
-                self._effects[action]()
+            if effect := self._EFFECTS.get(action):
+                effect(self)
             elif event := tell(self, action):
                 self._context.report(event)
 
     def feed(self) -> None:
-        """Start the watchdog's clock anew."""
-        if self.watchdog and self.state is State.ACTIVE and self.main:
+        """Restart the watchdog's timer."""
+        if self.watchdog and self.state in _WATCHED and self.main:
             self._loop.set_timer(("watchdog", self.name), self.watchdog, lambda: self._post(Event.HUNG))
 
     def set_watchdog(self, seconds: float) -> None:
@@ -141,8 +194,12 @@ class Runner:
         self._loop.extend_timer(("watchdog", self.name), seconds)
 
     def look(self) -> None:
-        """Find out whether a process is left."""
-        if not self.main and not self._rest():
+        """Find out whether a process is left. Nobody waits for what cannot be known yet: we look again."""
+        if not self.waits_for_empty or self._killer.rest():
+            return
+        if self._context.is_unsure:
+            self._loop.set_timer(("look", self.name), LOOK_AGAIN, self.look)
+        else:
             self._post(Event.EMPTY)
 
     def _post(self, event: Event) -> None:
@@ -151,85 +208,109 @@ class Runner:
     def _set_timer(self, seconds: float) -> None:
         self._loop.set_timer(("state", self.name), seconds, lambda: self._post(Event.TIMER))
 
-    def _spawn(self) -> None:
-        self.status = self.trouble = ""
+    def _set_restart(self) -> None:
+        """Have the next process told how this one has ended: the start forgets it."""
+        outcome = self.machine.outcome
+        self._launcher.last_end = ":".join((self.machine.result, *outcome.in_words())) if outcome else ""
+        self._set_timer(self.restart_delay)
+
+    def _begin(self) -> None:
+        self.status = self.trouble = self._control.failed = ""
         self.watchdog = self.unit.watchdog_sec
-        self._kills = 0
-        self._begun = self._loop.now()
-        if not self.unit.command:
-            self._post(Event.READY)
-            return
+        self._killer.kills = 0
+        self._process, self._mains = None, list(self.unit.commands.start)
+        self._launcher.begin()
+
+    def _start(self, command: Command, *, control: bool) -> Started:
+        return self._launcher.start(command, self._variables(), self._heard, control=control)
+
+    def _attempt(self, start: Callable[[], None], otherwise: Event = Event.BAD) -> None:
         try:
-            child = spawn.spawn(prepare(self.unit, self.unit.command, self._context))
-        except (OSError, UnitError) as error:
-            self.trouble = f"{error}; {error.hint}" if isinstance(error, UnitError) else str(error)
-            self._post(Event.BROKEN)
-            return
-        self.main = self.last = child.pid
-        self._context.report(UnitStarting(self.name, child.pid))
-        self._attend(child)
-        if self.unit.policy.type == "simple":
+            start()
+        except Exception as error:
+            self.trouble = in_words(error)
+            self._post(otherwise)
+
+    def _run_phase(self) -> None:
+        phase = PHASES[self.state]
+        self._attempt(lambda: self._control.begin(phase, getattr(self.unit.commands, phase)))
+
+    def _spawn(self) -> None:
+        if not self._mains:
+            self._post(Event.READY)
+        elif self.unit.policy.type == "forking":
+            self._attempt(lambda: self._control.begin("start", self.unit.commands.start))
+            if self.control:
+                self._context.report(UnitStarting(self.name, self.control))
+        else:
+            self._attempt(self._spawn_main, Event.BROKEN)
+
+    def _spawn_main(self) -> None:
+        self._process = self._start(self._mains.pop(0), control=False)
+        self.main = self.last = self._process.pid
+        self._context.report(UnitStarting(self.name, self.main))
+        if self.unit.policy.type in {"simple", "idle"}:
             self._post(Event.READY)
 
-    def _attend(self, child: spawn.Child) -> None:
-        self._outputs.append(Output(child.output, self._loop, lambda line: self._context.show(self, line)))
-        self._execution = child.report
-        self._loop.watch(child.report, self.read_execution)
-
-    def read_execution(self) -> None:
-        """Hear whether the program runs: end of file says that it does."""
-        if self._execution < 0:
+    def _heard(self, process: Started) -> None:
+        """Take note of whether the program of the main process has begun."""
+        if process is not self._process:
             return
-        data = os.read(self._execution, 100)
-        self._loop.forget(self._execution)
-        os.close(self._execution)
-        self._execution = -1
-        if data:
-            self.trouble = self._explain(data)
+        if process.trouble:
+            self.trouble = process.trouble
         elif self.unit.policy.type == "exec":
             self._post(Event.READY)
 
-    def _explain(self, data: bytes) -> str:
-        status, number = map(int, data.split())
-        what = {
-            spawn.CHDIR: f"cannot enter {self.unit.working_directory[0]}",
-            spawn.LIMITS: "cannot set the resource limits",
-            spawn.GROUP: "cannot change the group",
-            spawn.USER: "cannot change the user",
-        }.get(status, f"cannot run {self.unit.command.path if self.unit.command else self.name}")
-        return f"{what}: {os.strerror(number)}"
+    def read_execution(self) -> None:
+        """Hear whether the program of the main process runs."""
+        if self._process:
+            self._process.read()
 
-    def _rest(self) -> list[int]:
-        """Return the processes that count besides the main one."""
-        if self.unit.kill_mode == "process":
-            return []
-        return [pid for pid in self._context.members(self.name) if pid != self.main]
-
-    def _signal(self, signum: int, *, rest: bool) -> None:
-        """Send a signal to each process once, also to one that another has forked before it had the signal."""
-        told, end = {0}, time.monotonic() + LOOKING
-        while (fresh := {self.main, *(self._rest() if rest else ())} - told) and time.monotonic() < end:
-            told |= fresh
-            for pid in fresh:
-                kill(pid, signum)
-                if signum not in {signal.SIGKILL, signal.SIGCONT}:
-                    kill(pid, signal.SIGCONT)  # a stopped process could not obey
-
-    def _clear(self) -> None:
-        if self.unit.kill_mode == "mixed":
-            self._signal(signal.SIGKILL, rest=True)
-        elif self.unit.kill_mode == "control-group":
-            self._signal(self.unit.kill_signal, rest=True)
-
-    def _kill(self) -> None:
-        self._kills += 1
-        if self.unit.send_sigkill or self._context.killing:
-            self._signal(signal.SIGKILL, rest=True)
+    def _variables(self) -> dict[str, str]:
+        """Return the variables that tell a command where its unit stands (systemd.exec(5))."""
+        found = {}
+        if self.main:
+            found["MAINPID"] = str(self.main)
+        if self.unit.pid_file:
+            found["PIDFILE"] = self.unit.pid_file
+        if self.state in {State.STOP, State.STOP_POST}:
+            found["SERVICE_RESULT"] = self.machine.result
+            if outcome := self.machine.outcome:
+                found["EXIT_CODE"], found["EXIT_STATUS"] = outcome.in_words()
+        return found
 
     def remove_directories(self, *, restarts: bool) -> None:
-        """Remove the runtime directories once it rests, unless they are to be kept or another unit uses them."""
+        """Remove the runtime directories once it rests, unless they are to be kept or another unit uses them.
+
+        And the PID file: it names no process of the unit any more.
+        """
+        if self.unit.pid_file:
+            remove(self.unit.pid_file)
         kept = {"yes", "restart"} if restarts else {"yes"}
         if self.unit.runtime_preserve not in kept:
-            for name in self.unit.runtime_directory:
+            for name in self.unit.directories.runtime.names:
                 if not self._context.is_used(name, self):
-                    remove_tree(os.path.join(self._context.roots.runtime, name))
+                    links = [link for link in self.unit.directories.runtime.links if link[0] == name]
+                    self._context.remove_directory(name, links)
+
+    #: What each action does; what is not here is told.
+    _EFFECTS: ClassVar[dict[Action, Callable[[Runner], None]]] = {
+        Action.BEGIN: _begin,
+        Action.SPAWN: _spawn,
+        Action.RUN: _run_phase,
+        Action.SIGNAL: lambda self: self._killer.reload(self.main),
+        Action.TERMINATE: lambda self: self._killer.terminate(),
+        Action.ABORT: lambda self: self._killer.abort(),
+        Action.CLEAR: lambda self: self._killer.clear(),
+        Action.KILL: lambda self: self._killer.kill(),
+        Action.KILL_CONTROL: lambda self: self._killer.kill_control(),
+        Action.LOOK: look,
+        Action.SET_START: lambda self: self._set_timer(self.unit.timeout_start),
+        Action.SET_STOP: lambda self: self._set_timer(self.unit.timeout_stop),
+        Action.SET_ABORT: lambda self: self._set_timer(self.unit.timeout_abort),
+        Action.SET_KILL: lambda self: self._set_timer(KILL_PATIENCE),
+        Action.SET_RESTART: lambda self: self._set_restart(),
+        Action.UNSET: lambda self: self._loop.clear_timer(("state", self.name)),
+        Action.WATCH: feed,
+        Action.UNWATCH: lambda self: self._loop.clear_timer(("watchdog", self.name)),
+    }

@@ -1,161 +1,140 @@
-"""Starting a main process: fork, the state that systemd gives to a service, exec.
+"""Starting a process of a unit: what it is started with is found out here; what it does then is in child.py.
 
-The child dies with the overlord: PR_SET_PDEATHSIG is SIGKILL, and the child ends by itself if the overlord died before
-that took hold. All signals are blocked around the fork, because until the child has put Python's handlers away a signal
-sent to it would wake the overlord, whose wakeup descriptor it still has.
+The keeper forks it where it can (keeper.py): a fork costs as much as there is memory to share, and the keeper is small.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import resource
-import signal
-from contextlib import contextmanager
 
-from hafta.overlord import prctl
-from hafta.record import Record
+from hafta.frozen import Frozen
+from hafta.overlord import attributes, streams
+from hafta.overlord.child import Child, Launch, become
+from hafta.overlord.dirs import make_below, make_folders
+from hafta.process.fork import quiet
+from hafta.process.table import MARKER
+from hafta.units.environment import compose
+from hafta.units.execstart import as_run, find_program, resolve
+from hafta.units.specifiers import caller
+from hafta.units.unit import Credentials
+from hafta.units.users import find_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from hafta.overlord.unit import Credentials
-
-#: Exit statuses of a child that did not come as far as its program: systemd.exec(5), "Process Exit Codes".
-CHDIR, EXEC, LIMITS, GROUP, USER = 200, 203, 205, 216, 217
-_SESSION = 220
-
-
-class Launch(Record):
-    """All that a child needs to know."""
-
-    path: str
-    argv: list[str]
-    environment: Mapping[str, str]
-    directory: str
-    directory_optional: bool
-    umask: int
-    credentials: Credentials
-    limits: tuple[tuple[int, int, int], ...]
-    ignore_sigpipe: bool
-    watched: bool  # WATCHDOG_PID is the child's own number
+    from hafta.overlord.context import Context
+    from hafta.overlord.keeper import Keeper
+    from hafta.overlord.roll import Berth
+    from hafta.units.unit import Command, Unit
 
 
-class Child(Record):
-    """A process that has been started."""
+class Errand(Frozen):
+    """What a command is started with that the unit file does not say."""
 
-    pid: int
-    output: int  # reads what it writes to stdout and stderr
-    report: int  # reads nothing and then end of file once the program runs, else "STATUS ERRNO" before the end
+    variables: Mapping[str, str] = {}
+    control: bool = False  # not ExecStart=: no watchdog, and NOTIFY_SOCKET only where it may be used
 
 
-def spawn(launch: Launch) -> Child:
-    """Start a process. Raises OSError if there can be no more."""
+def spawn(launch: Launch, berth: Berth | None = None, keeper: Keeper | None = None) -> Child:
+    """Start a process, which takes its place before it does anything else. Raises OSError if there can be no more."""
     pipes: list[int] = []
     try:
         pipes += os.pipe2(os.O_CLOEXEC)
         pipes += os.pipe2(os.O_CLOEXEC)
         output, output_end, report, report_end = pipes
-        parent = os.getpid()
-        with quiet():
-            pid = os.fork()
-            if pid == 0:
-                _become(
-                    launch, parent, output_end, report_end
-                )  # pragma: no cover - a fork is traced from its next call on
+        pid = 0
+        if keeper and berth and launch.is_plain:
+            pid = keeper.fork(launch, berth, output_end, report_end)
+        pid = pid or _fork(launch, berth, output_end, report_end)
     except OSError:
+        if berth:
+            berth.taken(0)
         for fd in pipes:
             os.close(fd)
         raise
+    if berth:
+        berth.taken(pid)
     os.close(output_end)
     os.close(report_end)
     os.set_blocking(output, False)
     return Child(pid, output, report)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Block all signals for the time of a fork."""
-    before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _fork(launch: Launch, berth: Berth | None, output: int, report: int) -> int:
+    """Fork the child here."""
+    parent = os.getpid()
+    with quiet():
+        pid = berth.fork() if berth else os.fork()
+        if pid == 0:
+            become(launch, berth, parent, output, report)  # pragma: no cover - a fork is traced from its next call on
+    return pid
 
 
-def _become(launch: Launch, parent: int, output: int, report: int) -> None:
-    """Be the child; never returns."""
-    status = _SESSION
-    try:
-        os.setsid()
-        deafen(signal.SIG_DFL)
-        if launch.ignore_sigpipe:
-            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        _connect(output)
-        status = LIMITS
-        for kind, soft, hard in launch.limits:
-            _limit(kind, soft, hard)
-        status = GROUP
-        _change_group(launch.credentials)
-        status = USER
-        if launch.credentials.uid >= 0:
-            os.setuid(launch.credentials.uid)
-        status = EXEC
-        if not prctl.die_with_parent(signal.SIGKILL, parent):
-            os._exit(EXEC)
-        os.umask(launch.umask)
-        status = CHDIR
-        _enter(launch)
-        status = EXEC
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execve(launch.path, launch.argv, _environment(launch))  # noqa: S606 - without a shell is what is wanted
-    except (OSError, ValueError) as error:
-        os.write(report, f"{status} {getattr(error, 'errno', errno.EINVAL)}".encode())
-    finally:
-        os._exit(status)
+def prepare(unit: Unit, command: Command, context: Context, errand: Errand) -> Launch:
+    """Make the unit's directories and return how a command of it is to be started.
+
+    Raises OSError for a directory that cannot be made, UnitError for an environment file that cannot be read.
+    """
+    command = as_run(command)
+    who = find_credentials(unit.account)
+    own = {**_own_variables(unit, who, context, errand), **errand.variables}
+    environment = {**compose(unit, who, context.environ, context.extra_for(unit.name), command), **own}
+    argv = list(command.argv) if command.plain else resolve(command.argv, environment)
+    credentials = _as_allowed(command, who)
+    directory, optional = unit.working_directory
+    if directory == "~":
+        directory = who.home or caller().pw_dir
+    return Launch(
+        path=find_program(command.path),
+        argv=argv,
+        environment=environment,
+        directory=(directory, optional),
+        umask=unit.umask,
+        credentials=credentials,
+        limits=(context.descriptors, *(() if command.privileged else unit.limits)),
+        ignore_sigpipe=unit.ignore_sigpipe,
+        watched="WATCHDOG_USEC" in own,
+        steps=_steps(unit, command, credentials),
+    )
 
 
-def deafen(disposition: signal.Handlers) -> None:
-    """Put away Python's handlers in a forked child: every signal gets this disposition."""
-    signal.set_wakeup_fd(-1)
-    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(signum, disposition)
+def _steps(unit: Unit, command: Command, credentials: Credentials) -> attributes.Steps:
+    """Return what is set for a command. The prefix + leaves all but its streams and how it is scheduled."""
+    found = attributes.steps_of(unit.attributes, credentials.uid)
+    if redirections := streams.steps_of(unit.standard, unit.umask):
+        found = found.replace(first=(*redirections, *found.first))
+    return found.without_privileges() if command.privileged else found
 
 
-def _connect(output: int) -> None:
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for fd, source in enumerate((null, output, output)):
-        os.dup2(source, fd)
+def _as_allowed(command: Command, who: Credentials) -> Credentials:
+    """Return who a command runs as. The prefixes + and ! keep our own user; but a user that is missing is an error."""
+    missing = who.missing_user or who.missing_group
+    return Credentials() if (command.privileged or command.keeps_user) and not missing else who
 
 
-def _limit(kind: int, soft: int, hard: int) -> None:
-    """Set a limit, or what of it may be had: raising the hard limit takes a privilege that containers seldom have."""
-    try:
-        resource.setrlimit(kind, (soft, hard))
-    except ValueError:
-        most = resource.getrlimit(kind)[1]
-        if most == resource.RLIM_INFINITY:
-            raise
-        wanted = [most if value == resource.RLIM_INFINITY else min(value, most) for value in (soft, hard)]
-        resource.setrlimit(kind, (wanted[0], wanted[1]))
+def make_runtime_directories(unit: Unit, root: str) -> None:
+    """Make the runtime directories of a unit that is up once more. Raises OSError."""
+    owner = _owner(find_credentials(unit.account))
+    for name in unit.directories.runtime.names:
+        if not os.path.isdir(os.path.join(root, name)):
+            make_below(root, name, unit.directories.runtime.mode, owner)
 
 
-def _change_group(credentials: Credentials) -> None:
-    if credentials.name:
-        os.initgroups(credentials.name, credentials.gid)
-    if credentials.gid >= 0:
-        os.setgid(credentials.gid)
+def _own_variables(unit: Unit, who: Credentials, context: Context, errand: Errand) -> dict[str, str]:
+    """Return what only the overlord can say."""
+    found = {MARKER: f"{context.identity}/{unit.name}", "INVOCATION_ID": context.invocation(unit.name)}
+    if unit.notify_access != "none" and not (errand.control and unit.notify_access == "main"):
+        found["NOTIFY_SOCKET"] = context.notify_path
+    if unit.watchdog_sec and not errand.control:
+        found["WATCHDOG_USEC"] = str(round(unit.watchdog_sec * 1_000_000))
+    owner = _owner(who)
+    for kind, folders in unit.directories.kinds():
+        paths = make_folders(kind, folders, getattr(context.roots, kind), owner)
+        found[f"{kind.upper()}_DIRECTORY"] = ":".join(paths)
+    return found
 
 
-def _enter(launch: Launch) -> None:
-    try:
-        os.chdir(launch.directory)
-    except OSError:
-        if not launch.directory_optional:
-            raise
-        os.chdir("/")
-
-
-def _environment(launch: Launch) -> Mapping[str, str]:
-    return {**launch.environment, "WATCHDOG_PID": str(os.getpid())} if launch.watched else launch.environment
+def _owner(who: Credentials) -> tuple[int, int] | None:
+    """Return whose a unit's directories are to be; None: ours."""
+    return (who.uid, who.gid) if who.uid >= 0 else None

@@ -1,24 +1,41 @@
 """The life of a unit as a table: state x event -> next state and actions. No process, clock or file is touched here.
 
+A unit has at most two processes that the overlord has started: the main one (ExecStart=), and a control process, which
+runs the commands of a phase one after the other (ExecStartPre=, ExecReload=, ExecStop=, ...). For Type=forking
+ExecStart= runs as the control process, and what it leaves behind is the main one.
+
 Rules
  1. A resting unit (inactive, failed, auto-restart) has no process. Only a resting unit is started.
- 2. A start asks the start limit first; one that it refuses makes the unit failed.
- 3. A unit is active once it is ready: READY=1 of Type=notify, the exec of Type=exec, the fork of Type=simple, success
-    of a Type=oneshot that remains. Until then the start timeout runs; the watchdog runs only while the unit is active.
- 4. A main process that ends by itself takes the rest of its unit with it: that is asked to end (clearing), and killed
-    when the stop timeout is over.
- 5. A stop, and a start that takes too long, ends the whole unit: the kill signal (stopping), then SIGKILL (killing). A
-    unit that says STOPPING=1 is on its way by itself: it gets the stop timeout and no signal.
+ 2. A start asks the start limit first; one that it refuses makes the unit failed. Then come its phases: condition,
+    start-pre, start, start-post. Each of their commands has the start timeout. A phase without commands is passed
+    (machine.py).
+ 3. A unit is active once it is ready and start-post is through. Ready is: READY=1 of Type=notify, the exec of
+    Type=exec, the fork of Type=simple, the end of ExecStart= of Type=forking and its PID file, the success of the last
+    ExecStart= of a oneshot. The watchdog runs from then on.
+    Where any process may say READY=1 and the unit remains without its main process, it is waited for while one is left.
+ 4. A start that fails, and a main process that fails, end the unit: the rest of it is asked to end (clearing), and
+    killed when the stop timeout is over. Where the main process ends well and the unit does not remain, the commands
+    of ExecStop= come first (stop).
+ 5. A stop of an active unit runs ExecStop= first (stop); each of its commands has the stop timeout. Then, and at once
+    if the unit is not up yet or is being reloaded, all of it gets the kill signal (stopping), then SIGKILL (killing).
+    A unit that says STOPPING=1 is on its way by itself: it gets the stop timeout and no signal.
  6. A watchdog that runs out, or a unit that triggers it, ends the unit: the watchdog signal (aborting), then SIGKILL.
  7. Once a unit is being ended it stays on that way: nothing but its processes' end leads out of it. A stop that comes
     meanwhile is remembered (machine.py), and forbids the restart.
- 8. Only when no process of the unit is left (EMPTY) does it rest: what then comes, Restart= decides (restart.py).
+ 8. Only when no process of the unit is left (EMPTY) do the commands of ExecStopPost= run (stop-post), also after a
+    start that failed. What they leave behind is ended in the same way (final). When again none is left, it rests: what
+    then comes, Restart= decides (restart.py).
  9. A process that survives SIGKILL (the kernel holds it) is killed again and waited for; the unit is never started
-    beside it.
+    as long as it lives. A unit that is to end at once gets SIGKILL and no more commands (final-killing).
 10. Any other event in any other state changes nothing: a late timer, READY=1 of a process that is already being ended.
+11. A reload runs ExecReload=; Type=notify-reload then gets its signal, and is reloaded when it has said RELOADING=1 and
+    READY=1. A unit that says RELOADING=1 by itself is the same way. A reload that fails or takes too long leaves the
+    unit active. A main process that ends meanwhile is seen when the command has ended.
 
-Invariant: *no unit ever has two main processes*. SPAWN stands only in moves out of resting states, and a state with a
-process leads to a resting one by EMPTY alone. Whoever adds a move must keep both, and
+Invariant: *no unit ever has two main processes, nor two control processes*. SPAWN and RUN stand only in moves by events
+that say that there is no such process: a start out of rest; the end of a phase's last command (NEXT); the end of the
+main process (MORE); the unit's being up or down where nothing else runs (READY, DONE, ENDED, RELOAD, STOP, EMPTY). A
+state with a process leads to a resting one by EMPTY alone. If you add a move, keep both, and
 tests/unit/overlord/test_overlord_table.py with them.
 """
 
@@ -26,44 +43,79 @@ from __future__ import annotations
 
 from enum import Enum
 
-from hafta.record import Record
+from hafta.frozen import Frozen
 
 
 class State(Enum):
     """Where a unit stands; the value is what people are shown, as systemd names it."""
 
     INACTIVE = "inactive"
-    ACTIVATING = "activating"
+    CONDITION = "activating (condition)"
+    START_PRE = "activating (start-pre)"
+    START = "activating (start)"
+    START_POST = "activating (start-post)"
     ACTIVE = "active"
-    ABORTING = "deactivating (watchdog)"
-    STOPPING = "deactivating (stop)"
+    RELOAD = "reloading (reload)"
+    RELOAD_SIGNAL = "reloading (reload-signal)"
+    RELOAD_NOTIFY = "reloading (reload-notify)"
+    STOP = "deactivating (stop)"
+    ABORTING = "deactivating (stop-watchdog)"
+    STOPPING = "deactivating (stop-sigterm)"
     CLEARING = "deactivating (rest)"
-    KILLING = "deactivating (kill)"
+    KILLING = "deactivating (stop-sigkill)"
+    STOP_POST = "deactivating (stop-post)"
+    FINAL = "deactivating (final-sigterm)"
+    FINAL_KILLING = "deactivating (final-sigkill)"
     AUTO_RESTART = "auto-restart"
     FAILED = "failed"
-
-    @property
-    def word(self) -> str:
-        """One of the six words: inactive, activating, active, deactivating, auto-restart, failed."""
-        return self.value.partition(" ")[0]
+    __hash__ = object.__hash__  # each is there once; Enum's own takes ten times as long
 
 
-RESTING = frozenset((State.INACTIVE, State.AUTO_RESTART, State.FAILED))
-ENDING = frozenset((State.ABORTING, State.STOPPING, State.CLEARING, State.KILLING))
+S = State
+RESTING = frozenset((S.INACTIVE, S.AUTO_RESTART, S.FAILED))
+STARTING = frozenset((S.CONDITION, S.START_PRE, S.START, S.START_POST))
+#: It is up: what requires it may start.
+UP = frozenset((S.ACTIVE, S.RELOAD, S.RELOAD_SIGNAL, S.RELOAD_NOTIFY))
+ENDING = frozenset(State) - RESTING - STARTING - UP
+#: The states in which a control process runs commands, by the name of the phase (units.unit.Commands).
+PHASES = {
+    S.CONDITION: "condition",
+    S.START_PRE: "start_pre",
+    S.START_POST: "start_post",
+    S.RELOAD: "reload",
+    S.STOP: "stop",
+    S.STOP_POST: "stop_post",
+}
 
 
-class Event(Enum):
+class Happening(Enum):
+    """What the manager hands on: an Event, or a SocketEvent to a socket (socket_table.py)."""
+
+    __hash__ = object.__hash__
+
+
+class Event(Happening):
     """What can happen to a unit."""
 
     START = "a start is asked for"
+    NEXT = "the commands of this phase are done"
+    BAD = "a command of this phase failed, or could not be made"
+    SKIP = "a command of this phase says that the unit is not to start"
+    OVER = "the commands of this phase are done, and the main process has ended well"
+    LOST = "the commands of this phase are done, and the main process has failed"
     READY = "it is up"
-    DONE = "its main process ended well, and the unit remains"
-    EXITED = "its main process ended"
+    MORE = "its main process ended well, and has a successor"
+    DONE = "its main process ended well, and the unit remains, or that was its task"
+    ENDED = "its main process ended well"
+    EXITED = "its main process failed"
+    ALONE = "its main process ended well, and another of its processes may still say that it is up"
     BROKEN = "its main process could not be made"
     EMPTY = "no process of it is left"
     TIMER = "the time of this state is over"
     HUNG = "the watchdog ran out, or was triggered"
     LEAVING = "it says that it stops by itself"
+    RELOAD = "a reload is asked for"
+    RELOADING = "it says that it reloads"
     STOP = "a stop is asked for"
     KILL = "it is to end at once"
 
@@ -71,11 +123,17 @@ class Event(Enum):
 class Action(Enum):
     """What the overlord is to do, in the order given."""
 
+    __hash__ = object.__hash__
+
+    BEGIN = "a new start: ask the start limit, forget the last one"
     SPAWN = "start the main process"
+    RUN = "run the commands of this phase"
+    SIGNAL = "send the reload signal"
     TERMINATE = "send the kill signal"
     ABORT = "send the watchdog signal"
     CLEAR = "ask what the main process left behind to end"
     KILL = "send SIGKILL to all of it"
+    KILL_CONTROL = "send SIGKILL to the control process"
     LOOK = "look whether a process is left: none gives EMPTY"
     SET_START = "arm the timer with the start timeout"
     SET_STOP = "arm the timer with the stop timeout"
@@ -89,13 +147,14 @@ class Action(Enum):
     SAY_READY = "report that it is up"
     SAY_EXITED = "report how the main process ended"
     SAY_HUNG = "report that it hangs"
+    SAY_RELOADED = "report how the reload ended"
     SAY_STOPPING = "report that it is being stopped"
     SAY_RESTARTING = "report that it will be started again"
     SAY_STOPPED = "report that it is down"
     SAY_FAILED = "report that it failed"
 
 
-class Move(Record):
+class Move(Frozen):
     """One cell of the table: the rule, the next state (None: as it is), and the actions."""
 
     rule: int
@@ -104,56 +163,130 @@ class Move(Record):
 
 
 A = Action
-_START = Move(2, State.ACTIVATING, (A.SPAWN, A.SET_START))
-_UP = Move(3, State.ACTIVE, (A.UNSET, A.SAY_READY, A.WATCH))
-_GONE = Move(4, State.CLEARING, (A.SAY_EXITED, A.UNWATCH, A.CLEAR, A.SET_STOP, A.LOOK))
-_STOP = Move(5, State.STOPPING, (A.SAY_STOPPING, A.UNWATCH, A.TERMINATE, A.SET_STOP, A.LOOK))
-_ABORT = Move(6, State.ABORTING, (A.SAY_HUNG, A.UNWATCH, A.ABORT, A.SET_ABORT, A.LOOK))
-_KILL = Move(5, State.KILLING, (A.UNWATCH, A.KILL, A.SET_KILL, A.LOOK))
+_BEGIN = Move(2, S.CONDITION, (A.BEGIN, A.RUN, A.SET_START))
+_LEAVE = Move(4, S.CLEARING, (A.UNWATCH, A.CLEAR, A.SET_STOP, A.LOOK))
+_GONE = Move(4, S.CLEARING, (A.SAY_EXITED, *_LEAVE.actions))
+_ENDED = Move(4, S.STOP, (A.SAY_EXITED, A.UNWATCH, A.RUN, A.SET_STOP))
+_OVER = Move(4, S.STOP, (A.UNWATCH, A.RUN, A.SET_STOP))
+_HEARD = Move(4, None, (A.SAY_EXITED, A.UNWATCH))
+_FINISH = Move(5, S.STOP, (A.SAY_STOPPING, A.UNWATCH, A.RUN, A.SET_STOP))
+_STOP = Move(5, S.STOPPING, (A.SAY_STOPPING, A.UNWATCH, A.TERMINATE, A.SET_STOP, A.LOOK))
+_TERMINATE = Move(5, S.STOPPING, (A.TERMINATE, A.SET_STOP, A.LOOK))
+_ABORT = Move(6, S.ABORTING, (A.SAY_HUNG, A.UNWATCH, A.ABORT, A.SET_ABORT, A.LOOK))
+_KILL = Move(5, S.KILLING, (A.UNWATCH, A.KILL, A.SET_KILL, A.LOOK))
+_AT_ONCE = Move(9, S.FINAL_KILLING, (A.UNWATCH, A.KILL, A.SET_KILL, A.LOOK))
+_AGAIN = Move(9, None, (A.KILL, A.SET_KILL, A.LOOK))
+_DEAD = Move(8, None, (A.SAY_EXITED, A.LOOK))
+_DOWN = Move(8, S.STOP_POST, (A.UNWATCH, A.RUN, A.SET_STOP))
+_FINAL = Move(8, S.FINAL, (A.CLEAR, A.SET_STOP, A.LOOK))
 _NEXT = Move(8, None, (A.UNSET, A.DECIDE))
-_REST = Move(1, State.INACTIVE, (A.UNSET, A.SAY_STOPPED))
+_REST = Move(1, S.INACTIVE, (A.UNSET, A.SAY_STOPPED))
+_RELOADED = Move(11, S.ACTIVE, (A.UNSET, A.SAY_RELOADED))
 IGNORED = Move(10)
 
 E = Event
+_STOPS = {E.STOP: _STOP, E.KILL: _AT_ONCE}
+_EARLY = {E.BAD: _LEAVE, E.TIMER: _STOP, **_STOPS}
+_LIVING = {E.ENDED: _ENDED, E.EXITED: _GONE, E.DONE: _HEARD, E.HUNG: _ABORT, E.KILL: _AT_ONCE}
+_DEAF = {E.DONE: _HEARD, E.ENDED: _HEARD, E.EXITED: _HEARD, E.HUNG: _ABORT, **_STOPS}
+_LEAVING = Move(5, S.STOPPING, (A.UNWATCH, A.SET_STOP))
+_ENDING = {E.DONE: _GONE, E.ENDED: _GONE, E.EXITED: _GONE, E.EMPTY: _DOWN, E.TIMER: _KILL, E.KILL: _AT_ONCE}
 TABLE: dict[State, dict[Event, Move]] = {
-    State.INACTIVE: {E.START: _START},
-    State.ACTIVATING: {
-        E.READY: _UP,
-        E.DONE: Move(3, State.ACTIVE, (A.SAY_EXITED, A.UNSET, A.SAY_READY)),
+    S.INACTIVE: {E.START: _BEGIN},
+    S.CONDITION: {E.NEXT: Move(2, S.START_PRE, (A.RUN, A.SET_START)), E.SKIP: _LEAVE, **_EARLY},
+    S.START_PRE: {E.NEXT: Move(2, S.START, (A.SPAWN, A.SET_START)), **_EARLY},
+    S.START: {
+        E.READY: Move(3, S.START_POST, (A.RUN, A.SET_START, A.WATCH)),
+        E.DONE: Move(3, S.START_POST, (A.SAY_EXITED, A.RUN, A.SET_START)),
+        E.MORE: Move(3, None, (A.SAY_EXITED, A.SPAWN, A.SET_START)),
+        E.ENDED: _ENDED,
         E.EXITED: _GONE,
-        E.BROKEN: Move(4, State.CLEARING, (A.CLEAR, A.SET_STOP, A.LOOK)),
+        E.ALONE: Move(3, None, (A.SAY_EXITED, A.LOOK)),
+        E.EMPTY: _DOWN,
+        E.BROKEN: _LEAVE,
+        E.HUNG: _ABORT,
+        **_EARLY,
+    },
+    S.START_POST: {
+        E.NEXT: Move(3, S.ACTIVE, (A.UNSET, A.SAY_READY)),
+        E.BAD: _TERMINATE,
+        E.OVER: _OVER,
+        E.LOST: _LEAVE,
+        E.EMPTY: _DOWN,
         E.TIMER: _STOP,
-        E.HUNG: _ABORT,
+        **_DEAF,
+    },
+    S.ACTIVE: {
+        E.EMPTY: _OVER,
+        E.LEAVING: _LEAVING,
+        E.RELOAD: Move(11, S.RELOAD, (A.RUN, A.SET_START)),
+        E.RELOADING: Move(11, S.RELOAD_NOTIFY, (A.SET_START,)),
+        E.STOP: _FINISH,
+        **_LIVING,
+    },
+    S.RELOAD: {
+        E.NEXT: Move(11, S.RELOAD_SIGNAL, (A.SIGNAL, A.SET_START)),
+        E.BAD: _RELOADED,
+        E.OVER: _OVER,
+        E.LOST: _LEAVE,
+        E.TIMER: Move(11, None, (A.KILL_CONTROL, A.SET_KILL)),
+        **_DEAF,
+    },
+    S.RELOAD_SIGNAL: {
+        E.NEXT: _RELOADED,
+        E.RELOADING: Move(11, S.RELOAD_NOTIFY),
+        E.TIMER: _RELOADED,
+        E.EMPTY: _OVER,
+        E.LEAVING: _LEAVING,
+        **_LIVING,
         E.STOP: _STOP,
-        E.KILL: _KILL,
     },
-    State.ACTIVE: {
-        E.DONE: Move(3, State.ACTIVE, (A.SAY_EXITED, A.UNWATCH)),
-        E.EXITED: _GONE,
-        E.HUNG: _ABORT,
-        E.LEAVING: Move(5, State.STOPPING, (A.UNWATCH, A.SET_STOP)),
+    S.RELOAD_NOTIFY: {
+        E.READY: _RELOADED,
+        E.TIMER: _RELOADED,
+        E.EMPTY: _OVER,
+        E.LEAVING: _LEAVING,
+        **_LIVING,
         E.STOP: _STOP,
-        E.KILL: _KILL,
     },
-    State.ABORTING: {E.DONE: _GONE, E.EXITED: _GONE, E.EMPTY: _NEXT, E.TIMER: _KILL, E.KILL: _KILL},
-    State.STOPPING: {
-        E.DONE: _GONE,
-        E.EXITED: _GONE,
+    S.STOP: {
+        E.NEXT: _TERMINATE,
+        E.BAD: _TERMINATE,
+        E.TIMER: _TERMINATE,
+        E.DONE: _HEARD,
+        E.ENDED: _HEARD,
+        E.EXITED: _HEARD,
+        E.KILL: _AT_ONCE,
+    },
+    S.ABORTING: _ENDING,
+    S.STOPPING: {**_ENDING, E.STOP: Move(5, None, (A.TERMINATE,))},
+    S.CLEARING: {E.EMPTY: _DOWN, E.TIMER: _KILL, E.KILL: _AT_ONCE},
+    S.KILLING: {
+        E.DONE: _DEAD,
+        E.ENDED: _DEAD,
+        E.EXITED: _DEAD,
+        E.EMPTY: _DOWN,
+        E.TIMER: _AGAIN,
+        E.KILL: _AT_ONCE,
+    },
+    S.STOP_POST: {
+        E.NEXT: _FINAL,
+        E.BAD: _FINAL,
         E.EMPTY: _NEXT,
-        E.TIMER: _KILL,
-        E.STOP: Move(5, None, (A.TERMINATE,)),
-        E.KILL: _KILL,
+        E.TIMER: Move(8, S.FINAL, (A.TERMINATE, A.SET_STOP, A.LOOK)),
+        E.KILL: _AT_ONCE,
     },
-    State.CLEARING: {E.EMPTY: _NEXT, E.TIMER: _KILL, E.KILL: _KILL},
-    State.KILLING: {
-        E.DONE: Move(8, None, (A.SAY_EXITED, A.LOOK)),
-        E.EXITED: Move(8, None, (A.SAY_EXITED, A.LOOK)),
+    S.FINAL: {E.EMPTY: _NEXT, E.TIMER: _AT_ONCE, E.KILL: _AT_ONCE},
+    S.FINAL_KILLING: {
+        E.DONE: _DEAD,
+        E.ENDED: _DEAD,
+        E.EXITED: _DEAD,
         E.EMPTY: _NEXT,
-        E.TIMER: Move(9, None, (A.KILL, A.SET_KILL, A.LOOK)),
-        E.KILL: Move(9, None, (A.KILL, A.SET_KILL, A.LOOK)),
+        E.TIMER: _AGAIN,
+        E.KILL: _AGAIN,
     },
-    State.AUTO_RESTART: {E.START: _START, E.TIMER: _START, E.STOP: _REST, E.KILL: _REST},
-    State.FAILED: {E.START: _START},
+    S.AUTO_RESTART: {E.START: _BEGIN, E.TIMER: _BEGIN, E.STOP: _REST, E.KILL: _REST},
+    S.FAILED: {E.START: _BEGIN},
 }
 
 

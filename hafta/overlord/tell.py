@@ -6,22 +6,33 @@ import signal
 
 from hafta.journal import overlord_events as events
 from hafta.journal.event import show_duration
-from hafta.overlord.table import Action, State
+from hafta.overlord.commands import DIRECTIVES
+from hafta.overlord.table import PHASES, STARTING, UP, Action, State
+from hafta.units.unit import INFINITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.journal.event import Event
     from hafta.overlord.runner import Runner
+    from hafta.units.restart import Outcome
 
-_NOT_READY = {"notify": "no READY=1", "exec": "its program did not begin", "oneshot": "its work was not done"}
+_NAMED = {int(each): each for each in signal.Signals if each < signal.SIGRTMIN}
+FOREVER = 1e12  # seconds: as good as infinity, and a number
+_NOT_READY = {
+    "notify": "no READY=1",
+    "notify-reload": "no READY=1",
+    "forking": "it did not go to the background",
+    "exec": "its program did not begin",
+    "oneshot": "its work was not done",
+}
 _REASONS = {
     "watchdog": "the watchdog ran out",
     "protocol": "it ended before it was ready",
     "resources": "it could not be started",
     "dependency": "what it requires is not up",
-    "exit-code": "its main process failed",
-    "signal": "its main process was killed",
-    "core-dump": "its main process crashed",
+    "exit-code": "{who} failed",
+    "signal": "{who} was killed",
+    "core-dump": "{who} crashed",
 }
 
 
@@ -31,7 +42,7 @@ def tell(runner: Runner, action: Action) -> Event | None:
 
 
 def _microseconds(seconds: float) -> int:
-    return round(seconds * 1_000_000)
+    return round(min(seconds, FOREVER) * 1_000_000)
 
 
 def _ready(runner: Runner) -> Event:
@@ -46,29 +57,48 @@ def _exited(runner: Runner) -> Event:
         runner.last,
         status=None if outcome.signal else outcome.code,
         signal=_signal(outcome.signal) if outcome.signal else None,
-        # Other results say no more than the status or the signal that is shown beside them.
+        # Other results say no more than the status or the signal, which is shown anyway.
         reason=_why(runner, runner.machine.result in {"timeout", "watchdog", "protocol"}) or None,
+        dumped=outcome.dumped or None,
     )
 
 
 def _why(runner: Runner, has_reason: bool = True) -> str:
     """Return the reason of a failure, if it is to be told, and what the unit or the kernel has said of it."""
-    result = runner.machine.result
-    reason = _too_late(runner) if result == "timeout" else _REASONS.get(result, result)
+    result, cause = runner.machine.result, runner.machine.cause
+    if result == "timeout":
+        reason = too_late(runner, cause)
+    else:
+        reason = _REASONS.get(result, result).format(who=_who(runner, cause))
     return ": ".join(filter(None, (reason if has_reason else "", runner.trouble)))
 
 
-def _too_late(runner: Runner) -> str:
+def _who(runner: Runner, cause: State | None) -> str:
+    """Return whose failure it was."""
+    forks = cause is State.START and runner.unit.policy.type == "forking"
+    phase = "start" if forks else PHASES.get(cause, "") if cause else ""
+    return f"a command of {DIRECTIVES[phase]}" if phase and runner.failed_phase == phase else "its main process"
+
+
+def too_late(runner: Runner, cause: State | None) -> str:
+    """Say what was not done in time: `cause` is the state in which that was seen."""
     unit = runner.unit
-    if runner.machine.late is State.ACTIVATING:
-        what, limit, name = _NOT_READY.get(unit.policy.type, "it was not up"), unit.timeout_start, "TimeoutStartSec="
+    limit, name = unit.timeout_start, "TimeoutStartSec="
+    if cause is State.START:
+        what = _NOT_READY.get(unit.policy.type, "it was not up")
+    elif cause in {State.RELOAD_SIGNAL, State.RELOAD_NOTIFY}:
+        what = "it did not say that it has reloaded"
+    elif cause in PHASES:
+        what = f"{DIRECTIVES[PHASES[cause]]} did not end"
     else:
-        what, limit, name = "it did not end", unit.timeout_stop, "TimeoutStopSec="
+        what = "it did not end"
+    if cause not in {*STARTING, *UP}:
+        limit, name = unit.timeout_stop, "TimeoutStopSec="
     return f"{what} within {show_duration(_microseconds(limit))} ({name})"
 
 
 def _signal(number: int) -> int:
-    return signal.Signals(number) if number in signal.valid_signals() and number < signal.SIGRTMIN else number
+    return _NAMED.get(number, number)
 
 
 def _hung(runner: Runner) -> Event:
@@ -80,20 +110,40 @@ def _stopping(runner: Runner) -> Event:
 
 
 def _restarting(runner: Runner) -> Event:
-    return events.UnitRestarting(runner.name, runner.machine.restarts + 1, _microseconds(runner.unit.restart_sec))
+    return events.UnitRestarting(runner.name, runner.machine.restarts + 1, _microseconds(runner.restart_delay))
+
+
+def _reloaded(runner: Runner) -> Event:
+    result = runner.machine.reload_result
+    if result == "success":
+        return events.UnitReloaded(runner.name)
+    what = "it was not reloaded in time (TimeoutStartSec=)" if result == "timeout" else "ExecReload= failed"
+    return events.UnitReloadFailed(runner.name, ": ".join(filter(None, (what, runner.trouble))))
 
 
 def _stopped(runner: Runner) -> Event:
+    if runner.machine.result == "exec-condition":
+        return events.UnitSkipped(runner.name, "ExecCondition= says so")
     return events.UnitStopped(runner.name)
+
+
+def command_failed(runner: Runner, phase: str, pid: int, outcome: Outcome) -> Event:
+    """Return the event of a command of the control process that failed."""
+    return events.CommandFailed(
+        runner.name,
+        DIRECTIVES[phase],
+        pid,
+        status=None if outcome.signal else outcome.code,
+        signal=_signal(outcome.signal) if outcome.signal else None,
+        reason=runner.trouble or None,
+    )
 
 
 def _failed(runner: Runner) -> Event:
     policy = runner.unit.policy
     if runner.machine.result == "start-limit-hit":
-        span = f"{policy.limit_interval:g} s"
-        return events.UnitFailed(
-            runner.name, f"started more than {policy.limit_burst} times in {span} (StartLimitBurst=)"
-        )
+        span = f" in {policy.limit_interval:g} s" if policy.limit_interval < INFINITE else ""
+        return events.UnitFailed(runner.name, f"started more than {policy.limit_burst} times{span} (StartLimitBurst=)")
     return events.UnitFailed(runner.name, _why(runner))
 
 
@@ -101,6 +151,7 @@ _TELLERS = {
     Action.SAY_READY: _ready,
     Action.SAY_EXITED: _exited,
     Action.SAY_HUNG: _hung,
+    Action.SAY_RELOADED: _reloaded,
     Action.SAY_STOPPING: _stopping,
     Action.SAY_RESTARTING: _restarting,
     Action.SAY_STOPPED: _stopped,

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from hafta.engine.words import ROLL_BACK_PREVIOUS, Act, Verdict, checked
-from hafta.policies.policy import Policy, may_limit, tries_again
+from hafta.engine.words import ROLL_BACK_PREVIOUS
+from hafta.policies.given import seconds as time_of
+from hafta.policies.given import then_verdict
+from hafta.policies.policy import ReadyMade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hafta.engine.words import PolicyEvent
+    from hafta.engine.words import PolicyEvent, Verdict
 
 
-class Deadline(Policy):
-    """Give the node so many seconds from when control came to it; at a failure after that, answer `then`.
+class Deadline(ReadyMade):
+    """Give the node this many seconds from when control came to it; at a failure after that, answer `then`.
 
-    It also answers `then` rather than begin a wait that would end after the deadline, so put it behind what delays. It
-    does not interrupt an attempt: that is what the node's timeout= is for. Raises ValueError unless seconds > 0, and
-    for ROLL_BACK_CURRENT, which would go on with the attempts.
+    A wait that would end at the deadline or after it is not begun: `then` is answered at once. It does not interrupt an
+    attempt: that is what the node's timeout= is for. Raises TypeError for what is not a number or a verdict. Raises
+    ValueError unless the seconds are more than 0 and finite, and for ROLL_BACK_CURRENT, which would go on with the
+    attempts.
     """
 
     def __init__(self, seconds: float, *, then: Verdict = ROLL_BACK_PREVIOUS) -> None:
-        if not seconds > 0:
-            raise ValueError(f"a deadline is more than 0 seconds, not {seconds!r}")
-        self.seconds = seconds
-        self.then = checked(then, "then= of a Deadline")
-        if then.act is Act.ROLL_BACK_CURRENT:
-            raise ValueError(f"a deadline ends the attempts: then= is not {then!r}")
+        self.seconds = time_of(seconds, "a deadline", above_zero=True)
+        self.then: Verdict = then_verdict(then, "Deadline")
 
-    def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
-        """Judge failures, and the waits before another attempt."""
-        spent = event.at - event.since
-        if may_limit(event, verdict) and spent >= self.seconds:
-            return self.then
-        if tries_again(event, verdict) and spent + verdict.delay >= self.seconds:
-            return self.then
-        return verdict
+    def late(self, event: PolicyEvent, delay: float) -> Verdict | None:
+        """Return what follows if the time is up after this delay."""
+        return self.then if event.at - event.since + delay >= self.seconds else None

@@ -1,36 +1,36 @@
-"""What every ready-made policy is: a plain object that refines a verdict, so that they compose with `|`.
+"""What every policy object is: it refines a verdict, so that policies compose with `|`.
 
-A chain starts with what the default policy (or your own policy function) answers; each policy, from left to right, may
-change that: `Attempts(10) | Backoff(0.1, cap=5) | Deadline(60)`. What limits (Attempts, Deadline, CircuitBreaker) only
-takes the place of rolling back, in place or to the previous node: who has said to fail, panic or go elsewhere is not
-overruled by a count. A Deadline looks at the delays that stand before it, so put it behind what delays.
+A chain starts with what the default policy (or your own policy function) answers, and its policies may change that:
+`Attempts(10) | Backoff(0.1, cap=5) | Deadline(60)`. The order of the ready-made ones does not matter: weighing.py has
+the rules. None of them has a clock or sleeps: they read `event.at` and `event.since`, and answer with a delay.
 """
 
 from __future__ import annotations
 
 from hafta.engine.default import default_policy
-from hafta.engine.words import Act, Kind
+from hafta.engine.words import Kind, Verdict
+from hafta.policies.weighing import answer, refuse_contradictions, restrict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from hafta.drivers.run import Run
-    from hafta.engine.words import PolicyEvent, Verdict
+    from hafta.engine.words import PolicyEvent
 
     Decide = Callable[[Run, PolicyEvent], Verdict]
 
-FAILURES = frozenset({Kind.NORMAL_FAIL, Kind.INTERRUPTED})
-_ROLLING_BACK = frozenset({Act.ROLL_BACK_CURRENT, Act.ROLL_BACK_PREVIOUS})
-
 
 class Policy:
-    """A policy to give to a node: `@sequence.node(policy=...)`."""
+    """A policy to give to a node: `@sequence.node(policy=...)`. One of your own defines `refine`."""
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
         """Return the verdict, changed where this policy has a say. Sees all events; has no clock but event.at."""
         raise NotImplementedError
+
+    def admit(self, now: float) -> None:
+        """Let an attempt begin at this time on the driver's clock; an exception raised here is its failure."""
 
     def __call__(self, run: Run, event: PolicyEvent) -> Verdict:
         """Decide alone, on top of the default policy."""
@@ -51,24 +51,67 @@ class Policy:
         return (self,)
 
 
+class ReadyMade(Policy):
+    """A policy that says what it knows of an event; weighing.py makes a verdict of what those in a chain say."""
+
+    grants = False  # whether the node has further attempts after those of the default policy
+    then: Verdict | None = None  # what follows its limit
+    verdict: Verdict | None = None  # on the reasons that it is about,
+    about: tuple[type[BaseException], ...] = ()  # which are these,
+    holds: Callable[[Any], bool] | None = None  # or those for which this is true
+
+    def notice(self, event: PolicyEvent) -> None:
+        """Remember what is to be remembered of this event."""
+
+    def limit(self, event: PolicyEvent) -> Verdict | None:  # noqa: ARG002 - for those that have one
+        """Return what follows if this failure reaches a limit."""
+        return None
+
+    def late(self, event: PolicyEvent, delay: float) -> Verdict | None:  # noqa: ARG002 - for those that have one
+        """Return what follows if it is too late to go on in place after this delay."""
+        return None
+
+    def wait(self, event: PolicyEvent) -> float:  # noqa: ARG002 - for those that delay
+        """Return the seconds to wait before trying again."""
+        return 0.0
+
+    def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
+        """Change the verdict as a chain of this policy alone does."""
+        self.notice(event)
+        return restrict((self,), event, answer((self,), event, verdict))
+
+
 class Chain(Policy):
-    """Policies one after the other, on top of a policy function, which may be an `async def`."""
+    """Policies together, on top of a policy function, which may be an `async def`."""
 
     def __init__(self, decide: Decide, parts: tuple[Policy, ...]) -> None:
         self._decide = decide
         self._parts = parts
-        self.__func__ = decide  # as a method has it: what tells whether it is asynchronous
+        ready = {id(part): part for part in parts if _is_ready_made(part)}  # the same object twice is one policy
+        self._ready = tuple(ready.values())
+        self._own = tuple(part for part in parts if id(part) not in ready)
+        self.__func__ = decide  # as methods have it: shows whether it is asynchronous
+        refuse_contradictions(self._ready)
 
     def __call__(self, run: Run, event: PolicyEvent) -> Any:
-        """Decide on top of its own policy function."""
+        """Decide on top of the policy function that the chain begins with."""
         verdict: Any = self._decide(run, event)
         return self._await(event, verdict) if hasattr(verdict, "__await__") else self.refine(event, verdict)
 
     def refine(self, event: PolicyEvent, verdict: Verdict) -> Verdict:
-        """Let each part have its say, from left to right."""
+        """Change the verdict as all parts together do. What is not a verdict stays as it is: the engine refuses it."""
+        for part in self._ready:
+            part.notice(event)
+        if isinstance(verdict, Verdict):
+            verdict = answer(self._ready, event, verdict)
+        for own in self._own:
+            verdict = own.refine(event, verdict)
+        return restrict(self._ready, event, verdict) if isinstance(verdict, Verdict) else verdict
+
+    def admit(self, now: float) -> None:
+        """Let an attempt begin if all parts do."""
         for part in self._parts:
-            verdict = part.refine(event, verdict)
-        return verdict
+            part.admit(now)
 
     def __or__(self, other: Policy) -> Policy:
         if not isinstance(other, Policy):
@@ -79,23 +122,22 @@ class Chain(Policy):
         return self.refine(event, await verdict)
 
     def parts(self) -> tuple[Policy, ...]:
-        """Return its parts; a chain that begins with a function of its own stays whole."""
-        return self._parts if self._decide is default_policy else (self,)
+        """Return its parts. Raises TypeError if it begins with a function, which nothing can stand before."""
+        if self._decide is not default_policy:
+            name = getattr(self._decide, "__name__", repr(self._decide))
+            raise TypeError(f"the policy function {name} begins a chain: write {name} | ... first")
+        return self._parts
 
 
-def tries_again(event: PolicyEvent, verdict: Verdict) -> bool:
-    """Whether the verdict starts the node once more, after a failure that has been rolled back."""
-    if event.kind is not Kind.ROLLBACK_SUCCESS or verdict.act is not Act.PROCEED or event.attempt == 0:
-        return False
-    node = event.node
-    return verdict.to is node or verdict.to == node.name or (node.id is not None and verdict.to == node.id)
+def _is_ready_made(part: Policy) -> TypeGuard[ReadyMade]:
+    return isinstance(part, ReadyMade) and type(part).refine is ReadyMade.refine
 
 
-def may_limit(event: PolicyEvent, verdict: Verdict) -> bool:
-    """Whether this rolls back a failure, in place or to the previous node: what a limit may put a stop to."""
-    return event.kind in FAILURES and verdict.act in _ROLLING_BACK
-
-
-def at_least(verdict: Verdict, delay: float) -> Verdict:
-    """Return the verdict with a delay of at least so many seconds."""
-    return verdict if delay <= verdict.delay else verdict.after(delay)
+def rollbacks_failed(event: PolicyEvent) -> int:
+    """Return how often in a row the rollback function of the node has failed: 1 or more, at ROLLBACK_FAIL."""
+    number = 0
+    for failure in reversed(event.failures):
+        if failure.kind is not Kind.ROLLBACK_FAIL:
+            break
+        number += 1
+    return max(1, number)

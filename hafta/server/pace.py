@@ -12,7 +12,7 @@ class Pace:
     """One record per `interval` seconds, the first at once.
 
     A record is due at start + n * interval, so that the time that writing takes adds up to no drift. What was missed
-    while the reader paused or the machine slept is left out: a reader of "one per second" never gets a burst.
+    while the reader paused or the machine slept is skipped: a reader of "one per second" never gets a burst.
     """
 
     def __init__(self, interval: float, start: float) -> None:

@@ -3,8 +3,8 @@
 Invariant: each write is of whole records and at most PIPE_BUF bytes, so that a reader sees whole records at whatever
 instruction the writer is killed.
 
-Nothing here recovers from an error: the overlord does. What may last long is a fed wait and shows in STATUS: a reader
-that is not there yet, and one that does not read. A hang anywhere else stops the watchdog's food.
+Nothing here recovers from an error: the overlord does. Two things may take long: a reader that is not there yet, and
+one that does not read. These waits feed the watchdog and show in STATUS. A hang anywhere else feeds nothing.
 """
 
 from __future__ import annotations
@@ -18,25 +18,47 @@ from hafta.server.pace import Pace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.runtime import Runtime
+    from hafta.server.held import HeldEnd
     from hafta.server.source import Source
 
 #: Waiting for a reader. The kernel tells nobody that a reader came, other than a blocked open(), which a watchdog could
-#: not tell from a hang and which a signal may come too early to end. So it is tried again and again: after t seconds of
+#: not tell from a hang and which a signal may come too early to end. So open() is tried again: after t seconds of
 #: waiting, each t / 20 seconds but at most 0.25 s. That adds at most 5 % to a wait, and 0.25 s to one of over 5 s.
 #: A try takes 0.02 ms on a busy core and 0.15 to 0.25 ms on one that it wakes: 4 in a second are 0.1 % of a core.
 SHARE = 20
 SHORTEST = 0.001
 LONGEST = 0.25
-#: Seconds after which a full pipe is worth a word in STATUS.
+#: Seconds after which STATUS mentions a full pipe.
 PAUSE = 1.0
+
+
+class OwnEnd:
+    """The writing end of a server that is alone: its end is the end of the file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def open(self) -> int | None:
+        """Return a descriptor that does not block, or None while there is no reader. Raises ServiceError."""
+        self._fd = fifo.open_writer(self._path)
+        return self._fd
+
+    def close(self, *, done: bool) -> None:  # noqa: ARG002 - for one that is held
+        """Close it; `done`: the work is done."""
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 class Writer:
     """Writes one source to one pipe. `interval` in seconds; 0 is as fast as the reader reads."""
 
-    def __init__(self, runtime: Runtime, path: str, source: Source, interval: float) -> None:
+    def __init__(
+        self, runtime: Runtime, path: str, source: Source, interval: float, end: HeldEnd | None = None
+    ) -> None:
         self._runtime = runtime
         self._path = path
+        self._end = OwnEnd(path) if end is None else end
         self._source = source
         self._interval = interval
         self._speed = f"one per {interval:g} s" if interval else "as fast as possible"
@@ -47,17 +69,19 @@ class Writer:
 
     def run(self) -> None:
         """Write until the source ends. Raises ServiceError: READER_GONE, IN_USE, and what hafta.fifo raises."""
-        fd = fifo.open_writer(self._path)  # before READY: a second copy never gets that far
+        fd = self._end.open()  # before READY: a second copy never gets that far
         self._is_open = fd is not None
         self._runtime.describers.append(self.describe)
         self._runtime.ready()
-        if fd is None:
-            fd = self._await_reader()
-        self._runtime.say(f"writing to {self._path}, {self._speed}")
+        done = False
         try:
+            if fd is None:
+                fd = self._await_reader()
+            self._runtime.say(f"writing to {self._path}, {self._speed}")
             self._write_all(fd)
+            done = True
         finally:
-            os.close(fd)
+            self._end.close(done=done)
         self._runtime.say(self._tally())
 
     def describe(self) -> str:
@@ -75,7 +99,7 @@ class Writer:
         runtime = self._runtime
         runtime.say(f"waiting for a reader on {self._path}")
         start = runtime.now()
-        while (fd := fifo.open_writer(self._path)) is None:
+        while (fd := self._end.open()) is None:
             runtime.sleep(min(LONGEST, max(SHORTEST, (runtime.now() - start) / SHARE)))
         self._is_open = True
         return fd

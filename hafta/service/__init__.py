@@ -4,16 +4,16 @@ from hafta.service.main import main
 from hafta.service.service import Service
 from hafta.service.signals import Stop
 
-__all__ = ["Service", "Stop", "default_store", "main", "run"]
+__all__ = ["Service", "Stop", "default_store", "main", "run", "state_checkpoints"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hafta.service.runner import default_store, run
+    from hafta.service.runner import default_store, run, state_checkpoints
 
 
 def __getattr__(name: str) -> object:
     """Load run() on first use: a service without sequences starts without the engine."""
-    if name in {"default_store", "run"}:
+    if name in {"default_store", "run", "state_checkpoints"}:
         from hafta.service import runner
 
         globals()[name] = value = getattr(runner, name)

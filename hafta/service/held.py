@@ -1,33 +1,54 @@
 """Claims that stay with the process: a service holds its records from its first sequence to its end.
 
-So nobody can take a record between one sequence and the next, the scoreboard shows who has it all the time, and a
-sequence does not pay for opening, locking and reading a file. What a call would find when it claims a record again is
-what this process has written to it, which is remembered here.
+So no other process can take a record between two sequences, and the scoreboard always shows the holder. Nor does each
+sequence open, lock and read a file again. When a call claims a record again, it finds what this process wrote last:
+that is remembered here.
 """
 
 from __future__ import annotations
 
-from hafta.stores.around import ClaimAround, StoreAround
+from hafta.errors import StoreError, UsageError
 from hafta.stores.protocol import Saved
+from hafta.stores.wrapping import WrappingClaim, WrappingStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hafta.service.service import Service
     from hafta.stores.protocol import Claim, Store
 
 
-class HeldStore(StoreAround):
-    """A store whose claims are given up by release() alone."""
+class HeldStore(WrappingStore):
+    """A store whose claims only release() gives up. A service waits for its turn where hosts share the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, service: Service | None = None) -> None:
         super().__init__(store)
         self._claims: dict[tuple[str, str], HeldClaim] = {}
+        self._service = service
+        if service is not None and store.ttl != float("inf"):
+            _check(store.ttl, service.watchdog.period)
+            service.watchdog.left = self.left
 
-    def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> HeldClaim:
-        """Claim a record, or go on with the claim that there is."""
+    def claim(self, sequence: str, instance: str = "", *, power: bool = False) -> HeldClaim:
+        """Claim a record, or return the claim that this process already has."""
         held = self._claims.get((sequence, instance))
         if held is None:
-            held = self._claims[sequence, instance] = HeldClaim(self.store.claim(sequence, instance, durable=durable))
+            claim = self._in_turn(sequence, instance, power=power)
+            held = self._claims[sequence, instance] = HeldClaim(claim)
         return held
+
+    def left(self) -> float:
+        """Return the seconds for which all claims are surely ours."""
+        return min((held.left for held in self._claims.values()), default=float("inf"))
+
+    def _in_turn(self, sequence: str, instance: str, *, power: bool) -> Claim:
+        try:
+            return self.store.claim(sequence, instance, power=power)
+        except StoreError as error:
+            if error.kind != "held" or self._service is None or self.store.ttl == float("inf"):
+                raise
+        from hafta.service.standby import claim_in_turn
+
+        return claim_in_turn(self._service, self.store, sequence, instance, power=power)
 
     def release(self) -> None:
         """Give up all claims."""
@@ -35,7 +56,7 @@ class HeldStore(StoreAround):
             self._claims.popitem()[1].claim.close()
 
 
-class HeldClaim(ClaimAround):
+class HeldClaim(WrappingClaim):
     """A claim that close() leaves open."""
 
     def __init__(self, claim: Claim) -> None:
@@ -55,4 +76,16 @@ class HeldClaim(ClaimAround):
         self._written = self.frame, body
 
     def close(self) -> None:
-        """Do nothing: the claim stays with the process."""
+        """End the reports: the call has ended. The claim stays with the process."""
+        self.on_incident = None
+
+
+def _check(ttl: float, watchdog: float | None) -> None:
+    """Refuse a watchdog that could kill only after the lease has ended. Raises UsageError."""
+    from hafta.stores.leased.lease import least_ttl
+
+    if watchdog is not None and ttl < least_ttl(watchdog):
+        raise UsageError(
+            f"a lease of {ttl:g} s is too short for a watchdog of {watchdog:g} s: a hang could outlive the lease",
+            f"set --ttl to {least_ttl(watchdog):g} or more, or WatchdogSec= to less than half of the lease",
+        )

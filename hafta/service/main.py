@@ -7,19 +7,22 @@ import os
 import sys
 
 from hafta import exits, settings
+from hafta.descriptors import fill_standard
+from hafta.directories import first
 from hafta.errors import HaftaError
-from hafta.runtime import use_reporter
+from hafta.runtime import enter, leave, use_reporter
+from hafta.service import options
+from hafta.service.children import keep_apart
 from hafta.service.holdoff import Holdoff
 from hafta.service.service import Service
-from hafta.service.signals import Stop, check_thread, ignore, install
+from hafta.service.signals import check_thread, ignore, install, stop_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hafta.service.warm.rules import Rule
     from hafta.settings import Program, Values
-
-DEBUG = settings.Setting("debug", settings.switch, default=False, help="show the traceback of an error")
 
 
 def main(
@@ -27,60 +30,139 @@ def main(
     body: Callable[[Service, Values], None],
     argv: Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
+    *,
+    warm: bool = False,
+    deadline: float | None = None,
+    rules: Sequence[Rule] = (),
 ) -> int:
     """Run `body(service, values)` as a service and return the exit status.
 
-    SIGTERM and SIGINT end it with 0 at once. An error is one line that says what and one that says what to do, on the
-    terminal or in the journal, with its own status (hafta.exits); the traceback only with --debug.
+    SIGTERM and SIGINT end it at once with status 0. An error is two lines, on the terminal or in the journal: what is
+    wrong, and what to do. Each kind of error has its own status (hafta.exits). Only --debug shows the traceback.
+
+    `warm` and `deadline` are the defaults of the settings --warm and --deadline; `rules` are what the parent looks at
+    (docs/warm.md). With a warm parent this
+    returns twice: in the parent, with the status to end with, and in the worker.
     """
     check_thread()
+    program = options.complete(program, warm=warm, deadline=deadline)
     argv = sys.argv[1:] if argv is None else argv
-    environ = dict(os.environ) if environ is None else environ
-    _fill_standard_descriptors()
+    environ = dict(os.environ if environ is None else environ)
+    fill_standard()
     _enable_fault_traces()
-    service = Service(program.name, environ)
+    _learn_last_end(environ)
+    wanted = options.asked(program, argv, environ)
+    if "HAFTA_WARM_CHECK" in environ:
+        from hafta.service.warm.start import check
+
+        return check(program, argv, environ, warm=wanted is not None)
+    if wanted is not None:
+        from hafta.service.warm.start import begin
+
+        begun = begin(program.name, wanted, environ, rules, debug="--debug" in argv)
+        if isinstance(begun, int):
+            return begun
+        service: Service = begun.service
+        holdoff = Holdoff(program.name, {})  # the parent counts
+    else:
+        service, holdoff = Service(program.name, environ), Holdoff(program.name, environ)
+        _keep_from_children()
     use_reporter(service.reporter)
-    _keep_from_children()
+    keep_apart(service, holdoff)
+    work, pid = _Work(service, holdoff, debug="--debug" in argv), os.getpid()
+    error = _error_of(lambda: work.run(program, body, argv, environ))
+    if os.getpid() != pid:
+        return _leave_child(error)
     try:
-        try:
-            install()
-            return _run(_with_debug(program), body, service, argv, environ)
-        finally:
-            ignore()
-    except Stop as stop:
-        service.stopped(str(stop))
-        return exits.OK
+        return work.end(error)
     finally:
         service.flush()
 
 
-def _run(
-    program: Program,
-    body: Callable[[Service, Values], None],
-    service: Service,
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-) -> int:
-    debug = "--debug" in argv
-    holdoff = Holdoff(program.name, environ)
-    service.complain()
+def _learn_last_end(environ: dict[str, str]) -> None:
+    """Take how the last process of this unit ended, where the overlord or ExecStopPost= has left that (death.py).
+
+    It is so once: a child, and the next program of a reload, must not take it for theirs.
+    """
+    os.environ.pop("HAFTA_LAST_END", None)
+    text = environ.pop("HAFTA_LAST_END", "")
+    directory = first(environ.get("RUNTIME_DIRECTORY", ""))
+    path = os.path.join(directory, "last-end")
     try:
-        values, _ = settings.parse(program, argv, environ)
-        debug = values.debug
-        _hold_back(service, holdoff)
-        body(service, values)
-    except Stop:
-        holdoff.end()
-        raise
-    except Exception as error:
-        return _failed(service, error, debug=debug)
-    holdoff.end()
-    service.stopped("its work is done")
+        if directory:
+            text = os.readlink(path)
+            os.unlink(path)
+    except OSError:  # there is none
+        pass
+    if text:
+        from hafta.death import from_overlord, remember
+
+        remember(from_overlord(text))
+
+
+def _error_of(work: Callable[[], None]) -> BaseException | None:
+    """Do the work, in which signals raise Stop. Return the error that ended it. After that, signals change nothing."""
+    try:
+        try:
+            install()
+            work()
+        finally:
+            ignore()
+    except BaseException as error:
+        ignore()  # a Stop may have interrupted the first ignore(); after this one, none can come
+        return error
+    return None
+
+
+def _leave_child(error: BaseException | None) -> int:
+    """End a forked child that came back here through its parent's stack: its end is not the end of the service."""
+    if error is not None:
+        raise error
     return exits.OK
+
+
+class _Work:
+    """The work of a service, and how it ends."""
+
+    def __init__(self, service: Service, holdoff: Holdoff, *, debug: bool) -> None:
+        self.service = service
+        self.holdoff = holdoff
+        self.debug = debug
+
+    def run(
+        self,
+        program: Program,
+        body: Callable[[Service, Values], None],
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+    ) -> None:
+        """Read the settings and run the body."""
+        self.service.complain()
+        values, _ = settings.parse(program, argv, environ)
+        self.debug = values.debug
+        self.service.life.known_as(getattr(values, "instance", ""))
+        _hold_back(self.service, self.holdoff)
+        token = enter(self.service)  # for calls in the body that name no runtime, such as those of @hafta.retried
+        try:
+            body(self.service, values)
+        finally:
+            leave(token)
+
+    def end(self, error: BaseException | None) -> int:
+        """Say how it ended, and return the exit status. SystemExit and KeyboardInterrupt are raised as they are."""
+        stop = stop_of(error)
+        if error is None or stop is not None:
+            self.holdoff.end()
+            self.service.stopped("its work is done" if stop is None else str(stop))
+            return exits.OK
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        return _failed(self.service, error, debug=self.debug)
 
 
 def _hold_back(service: Service, holdoff: Holdoff) -> None:
     crashes, seconds = holdoff.begin(service.now())
+    service.life.crashes = crashes
     if not seconds:
         return
     from hafta.journal.events import ServiceHeldBack, StartNotCounted
@@ -99,43 +181,30 @@ def _hold_back(service: Service, holdoff: Holdoff) -> None:
     holdoff.held(crashes, service.now())
 
 
-def _failed(service: Service, error: Exception, *, debug: bool) -> int:
+def _failed(service: Service, error: BaseException, *, debug: bool) -> int:
     if debug:
         service.print_trace(error)
     if isinstance(error, HaftaError):
         message, hint, status = error.message, error.hint, error.status
     else:
         message, hint, status = _in_words(error), "run it with --debug to see where", exits.SYSTEM
-    service.fail(message, hint, status, told=getattr(error, "told", False))
+    service.fail(message, hint, status, reported=getattr(error, "reported", False), error=error)
     return status
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     try:
-        if not isinstance(error, ExceptionGroup):
+        if not isinstance(error, BaseExceptionGroup):
             return f"{type(error).__name__}: {error}".rstrip(": ")
     except Exception:  # its own __str__ fails
-        return f"{type(error).__name__}, which cannot be told in words"
+        return f"{type(error).__name__}, whose text cannot be shown"
     from hafta.engine.words import describe
 
     return describe(error)
 
 
-def _with_debug(program: Program) -> Program:
-    return program if DEBUG in program.settings else program.replace(settings=(*program.settings, DEBUG))
-
-
-def _fill_standard_descriptors() -> None:
-    """Open /dev/null where a standard descriptor is closed, or the pipe would get its number, and our messages."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-
-
 def _enable_fault_traces() -> None:
-    """Let a watchdog's SIGABRT print where the program hung, into the journal."""
+    """When a watchdog sends SIGABRT, have Python print where the program hangs, into the journal."""
     try:
         faulthandler.enable()
     except (AttributeError, RuntimeError, ValueError, OSError):

@@ -1,63 +1,66 @@
 """Claims and forks: a child must neither write its parent's records nor keep its parent's locks alive.
 
-`os.fork` tells us (os.register_at_fork), so that a write pays nothing for it; programs that are started close the
-descriptors by themselves (O_CLOEXEC).
+`os.fork` calls us (os.register_at_fork), so this costs a write nothing. In programs that are started, the descriptors
+are closed anyway (O_CLOEXEC). Adopting a claim does not keep it alive. An interrupt may come before a claim was stored
+anywhere: then the process has forgotten it, and it goes away together with its lock.
 """
 
 from __future__ import annotations
 
 import os
+from _weakref import ref
+from itertools import count
+
+from hafta.stores.file.descriptors import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from _io import FileIO
+    from typing import Any, Protocol
 
     class Disownable(Protocol):
         """A claim, as this module sees it."""
 
         def disown(self) -> None:
-            """Be the claim in a forked child."""
+            """Become unusable: this is a forked child."""
 
 
-_claims: set[Disownable] = set()
-_files: set[int] = set()  # descriptors of files that are being claimed: the lock of a claim that is yet to be
+_claims: dict[int, ref[Disownable]] = {}
+_files: dict[int, ref[FileIO]] = {}  # a claim that is still being made has a locked file already
+_numbers = count()
 _registered = False
 
 
 def adopt(claim: Disownable) -> None:
-    """Take a claim into care; it stays open until it is released."""
-    _register()
-    _claims.add(claim)
+    """Look after a claim as long as it lives."""
+    _add(_claims, claim)
 
 
-def release(claim: Disownable) -> None:
-    """Let go of a claim that was closed."""
-    _claims.discard(claim)
+def adopt_file(file: FileIO) -> None:
+    """Look after a file that is going to be locked: another thread may fork meanwhile."""
+    _add(_files, file)
 
 
-def adopt_file(fd: int) -> None:
-    """Take the file of a claim that is yet to be into care: another thread may fork meanwhile."""
-    _register()
-    _files.add(fd)
+def alive() -> int:
+    """Return how many claims of this process are alive."""
+    return sum(claim() is not None for claim in tuple(_claims.values()))
 
 
-def release_file(fd: int) -> None:
-    """Let go of a file that is about to be closed, or whose claim was adopted."""
-    _files.discard(fd)
-
-
-def _register() -> None:
+def _add(those: dict[int, ref[Any]], this: object) -> None:
     global _registered  # noqa: PLW0603 - handlers cannot be unregistered, so there is one for the process
     if not _registered:
         os.register_at_fork(after_in_child=_disown_all)
         _registered = True
+    for number, that in tuple(those.items()):
+        if that() is None:
+            those.pop(number, None)
+    those[next(_numbers)] = ref(this)
 
 
 def _disown_all() -> None:
-    while _claims:
-        _claims.pop().disown()
-    while _files:
-        try:
-            os.close(_files.pop())
-        except OSError:
-            continue  # its claim had it, too
+    for number in tuple(_files):
+        if file := _files.pop(number)():
+            close(file)
+    for number in tuple(_claims):
+        if claim := _claims.pop(number)():
+            claim.disown()

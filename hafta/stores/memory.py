@@ -1,45 +1,52 @@
-"""A store in memory: for tests, and for sequences that are to resume within the life of one process."""
+"""A store in memory: for tests, and for sequences that resume within the same process."""
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from _thread import allocate_lock
+from _thread import RLock
+from _weakref import ref
+from itertools import count
 
 from hafta.errors import StoreError
-from hafta.stores import forks, names
-from hafta.stores.holder import tell, unit
-from hafta.stores.protocol import Holder, Incident, Saved, Snapshot
+from hafta.stores import forks
+from hafta.stores.file import names
+from hafta.stores.holder import describe, myself
+from hafta.stores.protocol import Closing, Holder, Incident, OneHost, Saved, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Callable
 
 Key = tuple[str, str]
 
+_count = count(1)  # the stores of this process, to tell them apart
 
-class MemoryStore:
+
+class MemoryStore(OneHost):
     """Records that live as long as this object. `capacity`: bytes for frame and body together."""
 
     def __init__(self, *, capacity: int = 4040) -> None:
         self.capacity = capacity
-        self._lock = allocate_lock()
+        self.where = f"memory {next(_count)}"
+        self._lock = RLock()
         self._records: dict[Key, _Entry] = {}
 
-    def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> MemoryClaim:  # noqa: ARG002 - the protocol's
+    def claim(self, sequence: str, instance: str = "", *, power: bool = False) -> MemoryClaim:  # noqa: ARG002 - the protocol's
         """Claim a record (hafta.stores.protocol.Store.claim)."""
         names.file_name(sequence, instance)  # the same names as in a file
         with self._lock:
             entry = self._records.setdefault((sequence, instance), _Entry())
-            if entry.claim is not None:
+            if entry.is_held():
+                gc.collect()  # an interrupt may have left a forgotten claim in a circle of references
+            if entry.is_held():
                 hint = (
-                    "only one at a time may run a sequence instance: end that one, or give this one another instance="
+                    "only one call at a time may run a sequence instance: end that one, or give this one another"
+                    " instance="
                 )
-                raise StoreError(f"{_shown(sequence, instance)}: held by {tell(entry.holder)}", hint, kind="held")
-            entry.holder = Holder(os.getpid(), unit(), time.time())
-            entry.claim = claim = MemoryClaim(entry, _shown(sequence, instance), self.capacity)
-        return claim
+                raise StoreError(f"{_shown(sequence, instance)}: held by {describe(entry.holder)}", hint, kind="held")
+            return MemoryClaim(entry, _shown(sequence, instance), self)
 
     def peek(self, sequence: str, instance: str = "") -> Snapshot | None:
         """Return where a record stands (hafta.stores.protocol.Store.peek)."""
@@ -56,35 +63,30 @@ class MemoryStore:
         names.file_name(sequence, instance)
         with self._lock:
             entry = self._records.get((sequence, instance))
-            if entry is not None and entry.claim is not None:
+            if entry is not None and entry.is_held():
                 hint = "end its holder first"
-                raise StoreError(f"{_shown(sequence, instance)}: held by {tell(entry.holder)}", hint, kind="held")
+                raise StoreError(f"{_shown(sequence, instance)}: held by {describe(entry.holder)}", hint, kind="held")
             return self._records.pop((sequence, instance), None) is not None
 
 
-class MemoryClaim:
+class MemoryClaim(Closing):
     """The claim of a record in memory (hafta.stores.protocol.Claim)."""
 
-    more_room = "record less (a path rather than contents), or make the store with a larger capacity"
+    more_room = "record less (a path instead of the contents), or make the store with a larger capacity"
 
-    def __init__(self, entry: _Entry, name: str, capacity: int) -> None:
+    def __init__(self, entry: _Entry, name: str, store: MemoryStore) -> None:
         self.last = _resumable(entry.saved)
         self.incidents: list[Incident] = []
-        self.capacity = capacity
+        self.on_incident: Callable[[Incident], None] | None = None  # memory has none
+        self.capacity = store.capacity
+        self.where = store.where
         self._entry = entry
         self._name = name
         self._frame = entry.saved.frame
-        self._lock = allocate_lock()
         self._refusal: StoreError | None = None
         forks.adopt(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        entry.holder = myself()
+        entry.claim = self._itself = ref(self)
 
     def enter(self, frame: bytes) -> None:
         """Take the frame for the records that follow."""
@@ -94,10 +96,9 @@ class MemoryClaim:
     def write(self, body: bytes, sync: bool = False) -> None:  # noqa: ARG002 - the protocol's; memory has no disk
         """Record the frame and `body`."""
         self._check(len(body), self.capacity - len(self._frame))
-        with self._lock:
-            entry = self._entry
-            entry.saved = Saved(entry.saved.number + 1, self._frame, bytes(body))
-            entry.written = time.time()
+        entry = self._entry
+        entry.saved = Saved(next(entry.numbers), self._frame, bytes(body))
+        entry.written = time.time()
 
     def clear(self, sync: bool = False) -> None:
         """Record that there is nothing to resume."""
@@ -105,14 +106,14 @@ class MemoryClaim:
         self.write(b"", sync)
 
     def close(self) -> None:
-        """Give the claim up."""
+        """Give up the claim."""
         if self._refusal is None:
             self._refuse("closed", "the claim was closed")
-            forks.release(self)
+        if self._entry.claim is self._itself:
             self._entry.claim = None
 
     def disown(self) -> None:
-        """Be the claim in a forked child, which has none."""
+        """Refuse all use: this is a forked child, which does not have the claim."""
         self._refuse("forked", f"the claim belongs to the parent process, not to its child {os.getpid()}")
 
     def _check(self, size: int, room: int) -> None:
@@ -129,13 +130,18 @@ class MemoryClaim:
 class _Entry:
     def __init__(self) -> None:
         self.saved = Saved(0, b"", b"")
+        self.numbers = count(1)
         self.written = time.time()
         self.holder: Holder | None = None
-        self.claim: MemoryClaim | None = None
+        self.claim: ref[MemoryClaim] | None = None
+
+    def is_held(self) -> bool:
+        """Tell whether something still refers to a claim of this record."""
+        return self.claim is not None and self.claim() is not None
 
 
 def _seen(key: Key, entry: _Entry) -> Snapshot:
-    held = entry.claim is not None
+    held = entry.is_held()
     return Snapshot(*key, "", _resumable(entry.saved), entry.written, entry.holder, held, ())
 
 

@@ -1,1 +1,1 @@
-"""What HAFTA knows of systemd: the notify socket, the watchdog's arithmetic, unit files."""
+"""What HAFTA knows about systemd: the notify socket and the watchdog's arithmetic."""

@@ -1,14 +1,15 @@
-"""Telling the overlord how we are, without ever waiting for it (sd_notify(3)).
+"""Notify the overlord, without ever waiting for it (sd_notify(3)).
 
 Rules:
 
-1. What is to be said stands in `_pending`, the newest value of each variable, until a datagram with it was taken. So
-   READY and STOPPING are not lost, and after trouble the newest STATUS is the one that arrives.
-2. A datagram that is not taken is counted in `dropped` and tried again after RETRY seconds, at the next tick().
-3. STATUS by itself goes out at most once in STATUS_INTERVAL; the same text is not sent twice. All else goes at once.
-4. A ping that could not be sent stays pending as READY does: tick() is only called when the work moves, so the retry,
-   too, means that the work moved.
-5. An error other than a full queue (the overlord's socket was made anew) makes a new connection for the next try.
+1. `_pending` holds the newest value of each variable until a datagram with it was taken. So READY and STOPPING are not
+   lost, and after trouble the newest STATUS is the one that arrives.
+2. A datagram that is not taken is counted in `dropped`. It is tried again at the first tick() after RETRY seconds.
+3. STATUS alone is sent at most once per STATUS_INTERVAL, and the same text is not sent twice. Everything else is sent
+   at once.
+4. A ping that could not be sent stays pending, like READY. tick() is only called when the work moves, so the retry
+   also means that the work moved.
+5. After any error other than a full queue (say, the overlord has made a new socket), the next try connects again.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ NEVER = float("inf")
 
 
 class Notifier:
-    """The notify socket of $NOTIFY_SOCKET; without one, nothing is sent and all is well."""
+    """The notify socket of $NOTIFY_SOCKET. Without that variable nothing is sent, and that is not an error."""
 
     def __init__(self, environ: Mapping[str, str], now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._address = environ.get("NOTIFY_SOCKET", "")
         #: Why $NOTIFY_SOCKET is not used; None if nothing is wrong with it.
         self.complaint = _complaint(self._address)
-        #: Whether there is somebody to tell.
+        #: Whether notifications are sent.
         self.enabled = bool(self._address) and self.complaint is None
-        #: Datagrams that could not be sent when they were due, and have not been told of (see recovered()).
+        #: Datagrams that could not be sent when they were due, and were not reported yet (see recovered()).
         self.dropped = 0
         self._sender: Sender | None = None
         self._pending: dict[str, str] = {}
@@ -47,25 +48,34 @@ class Notifier:
         self._status_due = 0.0
 
     def ready(self, status: str = "") -> None:
-        """Tell that the service is up."""
+        """Say that the service is up."""
         self._put("READY", "1", status)
 
     def stopping(self, status: str = "") -> None:
-        """Tell that the service is about to end."""
+        """Say that the service is about to end."""
         if "READY" in self._pending:
-            self._flush()  # of the two in one datagram the overlord would take only one
+            self._flush()  # of two states in one datagram the overlord would use only one
         self._put("STOPPING", "1", status)
+
+    def reloading(self) -> None:
+        """Say that the service reloads itself. ready() says that this is over."""
+        self._pending["MONOTONIC_USEC"] = str(int(self._now() * 1_000_000))
+        self._put("RELOADING", "1")
 
     def watchdog(self) -> None:
         """Ping: the work moved since the last one."""
         self._put("WATCHDOG", "1")
 
+    def trigger(self, status: str = "") -> None:
+        """Say that the watchdog need not wait: the work hangs, and the overlord may act at once."""
+        self._put("WATCHDOG", "trigger", status)
+
     def extend_timeout(self, seconds: float) -> None:
-        """Ask the overlord to wait so many seconds more for the start or the stop, from now on."""
+        """Ask the overlord to wait for the start or the stop for this many more seconds, from now on."""
         self._put("EXTEND_TIMEOUT_USEC", str(round(seconds * 1_000_000)))
 
     def status(self, text: str) -> None:
-        """Tell in one line what the service is doing; at most once a second, the newest counts."""
+        """Say in one line what the service is doing. Sent at most once a second; the newest text counts."""
         if not self.enabled or text == self._status:
             return
         self._status = text
@@ -75,22 +85,39 @@ class Notifier:
         self.tick()
 
     def tick(self) -> None:
-        """Send what is due. Next to free if nothing is."""
+        """Send what is due. Costs almost nothing if nothing is due."""
         if self._due != NEVER and self._now() >= self._due:
             self._flush()
 
+    @property
+    def address(self) -> str:
+        """The address of the overlord; empty if there is none."""
+        return self._address if self.enabled else ""
+
+    @property
+    def due(self) -> float:
+        """When tick() next has something to send; infinity: nothing is waiting."""
+        return self._due
+
     def recovered(self) -> int:
-        """Return, once, how many datagrams had not been sent, if all that was pending has been by now; else 0."""
+        """Return, once, how many datagrams could not be sent at first; 0 as long as something is still pending."""
         if self._pending:
             return 0
         count, self.dropped = self.dropped, 0
         return count
 
     def close(self) -> None:
-        """Let go of the socket. Telling more opens it again."""
+        """Close the socket. The next notification opens it again."""
         sender, self._sender = self._sender, None
         if sender is not None:
             sender.discard(None)
+
+    def disable(self) -> None:
+        """Send nothing more, not even what is pending."""
+        self.enabled = False
+        self._pending.clear()
+        self._due = NEVER
+        self.close()
 
     def _put(self, variable: str, value: str, status: str = "") -> None:
         if not self.enabled:
@@ -138,7 +165,7 @@ class Notifier:
 
 
 def _one_line(text: str) -> str:
-    """Return the text without what spoils a datagram: a newline ends STATUS, for a NUL systemd ignores all of it."""
+    """Return the text without what spoils a datagram: a newline ends STATUS; with a NUL, systemd ignores it all."""
     return " ".join("".join([char if char.isprintable() else " " for char in text[:STATUS_MAX]]).split())
 
 

@@ -1,7 +1,8 @@
 """The notify socket: sdnotify's notifier on a socket that does not block.
 
-sdnotify takes the address from the process's own environment and sends without an end to its patience; so the socket is
-made here, and sdnotify sends. In a bare checkout, where it is not installed, a stand-in with the same interface does.
+sdnotify takes the address from the environment of the process, and may wait for ever when it sends. So the socket is
+made here, and sdnotify only sends. Where sdnotify is not installed (a bare checkout), a small class with the same
+interface replaces it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Sender(SystemdNotifier):  # type: ignore[misc]
         self.notify(text.encode().decode("latin-1"))  # sdnotify encodes as Latin-1
 
     def discard(self, error: OSError | None) -> None:
-        """Close the socket, unless the error says that somebody has: its number may be another file's by now."""
+        """Close the socket, unless the error says that it was closed: its number may be another file by now."""
         if error is not None and error.errno in {errno.EBADF, errno.ENOTSOCK}:
             self.socket.detach()
         else:

@@ -1,30 +1,30 @@
 """Cut points: where a crash test ends a process, and what it leaves.
 
 A process is ended before and after every write of the store, so before and after every checkpoint and transition, and
-wherever the sequence sleeps, waits, says something or calls `run.progress()`: a program sets cut points of its own, in
-the middle of what a node does, with that.
+wherever the sequence sleeps, waits, says something or calls `run.progress()`: with that, a program sets its own cut
+points in the middle of a node.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 
 from hafta.drivers.run import Run
+from hafta.durable import codec
+from hafta.engine.machine import Phase
 from hafta.errors import StoreError
-from hafta.record import Record
-from hafta.stores import codec
-from hafta.stores.around import ClaimAround, StoreAround
+from hafta.frozen import Frozen
+from hafta.stores.wrapping import WrappingClaim, WrappingStore
 from hafta.testing.runtime import FakeRuntime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
-    from hafta.drivers.probe import Step
+    from hafta.durable.position import SequencePosition
     from hafta.stores.protocol import Claim, Store
-
+    from hafta.testing.steps import Step
 
 _CHECKPOINT = Run.checkpoint.__code__
 
@@ -33,39 +33,55 @@ class Died(BaseException):
     """The process is gone: what a kill is within this process. Nothing that it does from here on reaches the store."""
 
 
-class Point(Record):
+class Stopped(KeyboardInterrupt):
+    """Somebody asks the process to stop. What it records from here on counts."""
+
+
+class Point(Frozen):
     """A cut point."""
 
     number: int  # from 1, in this process
     what: str
+    alike: str  # what points of two processes have in common if they are the same one: all but what is counted
 
     def __str__(self) -> str:
         return f"cut {self.number}, {self.what}"
 
 
 class Cutter:
-    """Counts the cut points of one process, and ends it at number `at`, or at the `same` one as an earlier process."""
+    """Counts the cut points of one process, and ends it at number `at`, or at the one that is `alike`.
 
-    def __init__(self, at: int | None = None, same: str | None = None, *, die: Callable[[Point], NoReturn]) -> None:
+    `die` raises Died, or kills the process; without it the process is asked to stop.
+    """
+
+    def __init__(
+        self, at: int | None = None, alike: str | None = None, *, die: Callable[[Point], NoReturn] | None
+    ) -> None:
         self.points: list[Point] = []
-        self.dead = False
+        self.cut: Point | None = None
         self._at = at
-        self._same = same
+        self._alike = alike
         self._die = die
 
-    def point(self, what: str) -> None:
-        """Pass a cut point, or die there."""
-        if self.dead:
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process is gone, so that nothing that it does counts."""
+        return self.cut is not None and self._die is not None
+
+    def point(self, what: str, alike: str = "") -> None:
+        """Pass a cut point, or end there."""
+        if self.is_dead:
             raise Died
-        self.points.append(point := Point(len(self.points) + 1, what))
-        if point.number == self._at or what_it_is(what) == self._same:
-            self.dead = True
-            self._die(point)
-
-
-def what_it_is(what: str) -> str:
-    """Return what makes two cut points the same in two processes: everything but what is counted and timed."""
-    return re.sub(r"(attempt|taking-up|again|unwind) \d+", r"\1", what)
+        if self.cut is not None:
+            return  # it is stopping
+        point = Point(len(self.points) + 1, what, alike or what)
+        self.points.append(point)
+        if point.number != self._at and point.alike != self._alike:
+            return
+        self.cut = point
+        if self._die is None:
+            raise Stopped
+        self._die(point)
 
 
 class CutRuntime(FakeRuntime):
@@ -77,7 +93,7 @@ class CutRuntime(FakeRuntime):
         self._always = always
 
     def step(self, step: Step) -> None:
-        """Record a policy event, and look whether all is well."""
+        """Record a policy event, and check that all is well."""
         super().step(step)
         self._always()
 
@@ -114,7 +130,7 @@ class CutRuntime(FakeRuntime):
         super().progress()
 
 
-class CutStore(StoreAround):
+class CutStore(WrappingStore):
     """A store whose every write is two cut points."""
 
     def __init__(self, store: Store, cutter: Cutter) -> None:
@@ -122,9 +138,9 @@ class CutStore(StoreAround):
         self.claims: list[CutClaim] = []
         self._cutter = cutter
 
-    def claim(self, sequence: str, instance: str = "", *, durable: bool = False) -> CutClaim:
+    def claim(self, sequence: str, instance: str = "", *, power: bool = False) -> CutClaim:
         """Claim a record."""
-        claim = CutClaim(self.store.claim(sequence, instance, durable=durable), self._cutter)
+        claim = CutClaim(self.store.claim(sequence, instance, power=power), self._cutter)
         claim.names = sequence, instance
         self.claims.append(claim)
         return claim
@@ -137,7 +153,7 @@ class CutStore(StoreAround):
                 again.write(claim.synced[1], sync=True)
 
 
-class CutClaim(ClaimAround):
+class CutClaim(WrappingClaim):
     """The claim of such a store."""
 
     names: tuple[str, str]
@@ -149,25 +165,35 @@ class CutClaim(ClaimAround):
 
     def write(self, body: bytes, sync: bool = False) -> None:
         """Record the frame and `body`, passing a cut point before and after."""
-        what = tell(self.frame, body)
-        self._cutter.point(f"before it is recorded: {what}")
+        what, alike = in_words(self.frame, body), in_words(self.frame, body, counts=False)
+        self._cutter.point(f"before it is recorded: {what}", f"before it is recorded: {alike}")
         self.claim.write(body, sync)
         if sync:
             self.synced = self.frame, body
-        self._cutter.point(f"when it has been recorded: {what}")
+        self._cutter.point(f"when it has been recorded: {what}", f"when it has been recorded: {alike}")
 
 
-def tell(frame: bytes, body: bytes) -> str:
-    """Return in words what a record says."""
+def in_words(frame: bytes, body: bytes, *, counts: bool = True) -> str:
+    """Return what a record says; without `counts`, all but how often something has failed or died."""
     if not frame and not body:
         return "the call has ended"
     try:
-        levels = codec.position(frame, body).levels
+        sequences = codec.position(frame, body).sequences
     except StoreError as error:
         return f"a record that cannot be understood ({error})"
-    return ", inside of it ".join(map(_level, levels))
+    return ", inside of it ".join(_sequence(one, counts=counts) for one in sequences)
 
 
-def _level(level: Any) -> str:
-    """Return one sequence's part of it."""
-    return f"{level.sequence} {level.phase} node {level.node}, attempt {level.attempt}, checkpoint {level.checkpoint}"
+def _sequence(one: SequencePosition, *, counts: bool) -> str:
+    doing = one.doing
+    name = "ended" if doing.function is Phase.DONE else doing.function.name.lower()
+    parts = [one.sequence, name if doing.begun else f"{name} next", f"node {one.node}"]
+    if doing.then is not None:
+        parts.append(f"then {repr(doing.then)[1:-1]}")
+    parts += [word for word, said in (("stopped", doing.stopped), ("reruns", doing.reruns is not None)) if said]
+    if doing.entries is not None:
+        parts.append("entered again")
+    if counts:
+        counted = (("reruns", doing.reruns), ("entries", doing.entries), ("deaths", doing.deaths or None))
+        parts += [f"{what} {number}" for what, number in (("attempt", one.attempt), *counted) if number is not None]
+    return f"{' '.join(parts)}, checkpoint {one.checkpoint}"

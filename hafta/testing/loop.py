@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import selectors
 
-from hafta.testing.runtime import EndlessWait
+from hafta.testing.endings import EndlessWait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from typing import Any, TypeVar
+    from typing import Any, Protocol, TypeVar
 
-    from hafta.testing.runtime import FakeRuntime
+    class Clock(Protocol):
+        """A FakeRuntime, as its loop sees it."""
+
+        clock: float
+        endless: list[int]
 
     T = TypeVar("T")
 
@@ -24,7 +28,7 @@ PATIENCE = 5.0
 class _Selector(selectors.DefaultSelector):
     """Looks at real descriptors, but never waits for time to pass: the clock moves instead."""
 
-    runtime: FakeRuntime
+    runtime: Clock
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
@@ -45,7 +49,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self, runtime: FakeRuntime) -> None:
+    def __init__(self, runtime: Clock) -> None:
         selector = _Selector()
         selector.runtime = runtime
         super().__init__(selector)
@@ -55,7 +59,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return self.fake_runtime.clock
 
 
-def run(runtime: FakeRuntime, coroutine: Coroutine[Any, Any, T]) -> T:
+def run(runtime: Clock, coroutine: Coroutine[Any, Any, T]) -> T:
     """Run the coroutine to its end in such a loop."""
     with asyncio.Runner(loop_factory=lambda: _Loop(runtime)) as runner:
         return runner.run(coroutine)

@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-from hafta.runtime import Runtime
+from hafta.runtime import Runtime, enter, leave
+from hafta.testing.endings import EndlessWait, ForcedFailure, ProcessEnded
+from hafta.testing.steps import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from typing import Any, NoReturn, TypeVar
+    from contextvars import Token
+    from typing import Any, NoReturn, Self, TypeVar
 
-    from hafta.drivers.probe import Step
+    from hafta.drivers.observer import Observer
     from hafta.engine.node import Node
     from hafta.journal.event import Event
+    from hafta.testing.steps import Step
 
     T = TypeVar("T")
 
 
-class ForcedFailure(Exception):
-    """A failure that a test asked for with a reason that is no exception: `reason` is that."""
-
-    def __init__(self, reason: object) -> None:
-        super().__init__(f"forced: {reason}")
-        self.reason = reason
-
-
-class ProcessEnded(BaseException):
-    """The process would have ended here, with this exit status: what a panic becomes in a test."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the process ends with status {status}")
-        self.status = status
-
-
-class EndlessWait(BaseException):
-    """The test would wait for ever. No failure of a node: it would be tried again for ever, too."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is not ready, and this test would wait for it for ever")
-
-
 class FakeRuntime(Runtime):
-    """Give it to a call: `sequence.call(data, runtime=FakeRuntime())`.
+    """Give it to a call: `sequence.call(data, runtime=FakeRuntime())`; or `with FakeRuntime() as runtime:`.
 
     `clock` is its time in seconds; `slept` what was slept, in order; `steps` every policy event with what followed
     (hafta.testing.Step); `events` what the journal would have got; `said`, `statuses` and `progresses` what the person
-    at the terminal, systemctl and the watchdog would have.
+    at the terminal, systemctl and the watchdog would have got.
     """
 
     slice = float("inf")  # nobody is fed while no time passes
@@ -52,9 +33,9 @@ class FakeRuntime(Runtime):
     def __init__(self, *, clock: float = 0.0) -> None:
         super().__init__()
         self.clock = clock
+        self.mistakes: set[tuple[str, int]] = set()  # each test sees its own
         self.endless: list[int] = []  # descriptors that tasks wait for without an end
         self.now = lambda: self.clock
-        self.probe = self
         self.slept: list[float] = []
         self.steps: list[Step] = []
         self.events: list[Event] = []
@@ -62,12 +43,22 @@ class FakeRuntime(Runtime):
         self.statuses: list[str] = []
         self.progresses = 0
         self._forced: dict[tuple[str, str], list[object]] = {}
+        self._tokens: list[Token[Runtime | None]] = []
+
+    def __enter__(self) -> Self:
+        """Be the runtime of every call that is given none, also of functions with @hafta.retried."""
+        self._tokens.append(enter(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the runtime before be the current one again."""
+        leave(self._tokens.pop())
 
     def force(self, node: Node | str, *reasons: object, times: int = 1, function: str = "normal") -> None:
         """Let the next runs of the named node fail before they begin, for these reasons, one after the other.
 
         The whole list is used `times` times; None among the reasons lets a run pass. `function` is "normal" or
-        "rollback". A reason that is no exception arrives as ForcedFailure. Raises ValueError for what would force
+        "rollback". A reason that is not an exception arrives as ForcedFailure. Raises ValueError for what would force
         nothing. `forced` is what has not been used yet.
         """
         if not reasons or times < 1 or function not in {"normal", "rollback"}:
@@ -85,7 +76,11 @@ class FakeRuntime(Runtime):
         """The nodes that were judged, in order."""
         return [step.node for step in self.steps]
 
-    def entering(self, sequence: str, node: str, function: str) -> None:  # noqa: ARG002 - as Probe has it
+    def observers(self, sequence: str) -> tuple[Observer, ...]:
+        """Record each step, and let functions fail as force() says."""
+        return (Steps(sequence, self),)
+
+    def entering(self, node: str, function: str) -> None:
         """Raise the failure that was asked for, if any."""
         waiting = self._forced.get((node, function))
         reason = waiting.pop(0) if waiting else None
@@ -107,7 +102,7 @@ class FakeRuntime(Runtime):
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
         """Look at the descriptor as it is now; if it is not ready, the clock moves to the end of the wait.
 
-        Raises EndlessWait, which is no Exception, instead of waiting for ever.
+        Raises EndlessWait, which is not an Exception, instead of waiting for ever.
         """
         if super().wait(fd, 0, write=write):
             return True
@@ -149,9 +144,9 @@ class FakeRuntime(Runtime):
         self.progress()
 
     def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in an event loop whose time is this clock: asyncio.sleep and asyncio.timeout take no time, either.
+        """Run it in an event loop whose time is this clock: asyncio.sleep and asyncio.timeout take no time either.
 
-        So are asynchronous sequences that are called without await.
+        Asynchronous sequences that are called without await run in such a loop too.
         """
         from hafta.testing.loop import run
 

@@ -1,4 +1,4 @@
-"""The promises of every store, as tests: for the stores of HAFTA, and for one of your own.
+"""The promises of every store, as tests: for the stores of HAFTA, and for your own.
 
     class TestMyStore(StorePromises):
         def make(self):
@@ -43,6 +43,17 @@ class StorePromises:
             assert claim.last is None
             assert claim.incidents == []
 
+    def test_a_store_and_a_claim_say_what_the_driver_asks_for(self) -> None:
+        """Where records are, what to do for more room; a claim that was just made is not lost and reports to nobody."""
+        store = self.make()
+        assert store.where
+        with store.claim("s") as claim:
+            assert claim.where
+            assert claim.more_room
+            assert not claim.lost
+            assert claim.on_incident is None
+            claim.on_incident = print
+
     def test_the_last_write_is_what_the_next_claim_finds(self) -> None:
         """Frame and body come back as they were, the newest ones, with a number that grows."""
         store = self.make()
@@ -80,13 +91,13 @@ class StorePromises:
         _found(store, b"two", b"2")
 
     def test_the_frame_is_that_of_the_last_record_until_another_is_entered(self) -> None:
-        """Whoever resumes may write on under the same frame."""
+        """A process that resumes may write on under the same frame."""
         store = self.make()
-        for durable in (False, True):
+        for power in (False, True):
             with store.claim("s") as claim:
                 claim.enter(b"f")
                 claim.write(b"1")
-            with self.again(store).claim("s", durable=durable) as claim:
+            with self.again(store).claim("s", power=power) as claim:
                 claim.write(b"2")
             _found(store, b"f", b"2")
 
@@ -117,7 +128,7 @@ class StorePromises:
         _found(store, b"f", b"x" * (room - 1))
 
     def test_clearing_leaves_nothing_to_resume(self) -> None:
-        """After `clear` the next claim begins anew."""
+        """After `clear` the next claim finds nothing."""
         for sync in (False, True):
             store = self.make()
             with store.claim("s") as claim:
@@ -186,15 +197,15 @@ class StorePromises:
         assert store.peek("s") is None
         assert store.snapshots() == []
 
-    def test_a_durable_claim_finds_the_same(self) -> None:
-        """`durable` changes what survives, not what is found."""
+    def test_a_claim_for_the_level_power_finds_the_same(self) -> None:
+        """`power` changes what survives, not what is found."""
         store = self.make()
-        with store.claim("s", durable=True) as claim:
+        with store.claim("s", power=True) as claim:
             assert claim.last is None
             claim.enter(b"f")
             claim.write(b"b", sync=True)
         for _ in range(4):
-            with self.again(store).claim("s", durable=True) as claim:
+            with self.again(store).claim("s", power=True) as claim:
                 _same(claim.last, b"f", b"b")
                 assert claim.incidents == []
 
@@ -250,7 +261,7 @@ def refused(kind: str, ask: Callable[[], Any]) -> StoreError:
 
 
 def in_child(ask: Callable[[], Any]) -> bool:
-    """Tell whether this runs to its end in a forked child."""
+    """Return whether this runs to its end in a forked child."""
     pid = os.fork()
     if pid == 0:
         status = _CHILD_FAILED  # pragma: no cover - from here on in the child
@@ -258,7 +269,7 @@ def in_child(ask: Callable[[], Any]) -> bool:
             ask()
             status = 0
         finally:  # pragma: no cover
-            os._exit(status)  # it must not go on as a second test run
+            os._exit(status)  # it must not continue as a second test run
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

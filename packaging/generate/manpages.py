@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import click
@@ -79,19 +79,20 @@ def command_parts(path: str, node: click.Command) -> dict[str, str]:
     """Return what a command of `hafta` tells: by its own record, or, without one, by click."""
     program = programs.described(node)
     parts = click_parts(path, node) if program is None else program_parts(program)
-    return {**parts, "COMMANDS": "".join(_subcommand(path, name, child) for name, child in _children(node))}
+    return {**parts, "COMMANDS": "".join(_subcommand(path, name, child) for name, child in programs.children(node))}
 
 
 def program_parts(program: Program) -> dict[str, str]:
     """Return what the record of a program tells."""
-    variables = (_item(_bold(setting.variable), f"As {_bold(setting.option)}.") for setting in program.settings)
+    named = [setting for setting in program.settings if setting.variable]
+    variables = (_item(_bold(setting.variable), f"As {_bold(setting.option)}.") for setting in named)
     operands = f" \\fI{escape(program.operands)}\\fR" if program.operands else ""
     return {
         "SYNOPSIS": f".B {escape(program.name)}\n[\\fIOPTION\\fR]...{operands}",
         "OPTIONS": "".join(map(_option, program.settings))
         + _item(f"{_bold('-h')}, {_bold('--help')}", "Explain the options."),
         "ENVIRONMENT": "".join(variables),
-        "STATUSES": statuses(program.statuses),
+        "STATUSES": statuses(program.statuses, program.meanings),
     }
 
 
@@ -110,11 +111,12 @@ def click_parts(path: str, node: click.Command) -> dict[str, str]:
     }
 
 
-def statuses(numbers: Iterable[int]) -> str:
+def statuses(numbers: Iterable[int], meanings: Mapping[int, str] | None = None) -> str:
     """Return the table of exit statuses."""
     from hafta import exits
 
-    return "".join(_item(f"\\fB{number}\\fR", _sentence(exits.MEANING[number])) for number in numbers)
+    known = {**exits.MEANING, **(meanings or {})}
+    return "".join(_item(f"\\fB{number}\\fR", _sentence(known[number])) for number in numbers)
 
 
 def escape(text: str) -> str:
@@ -126,7 +128,7 @@ def escape(text: str) -> str:
 
 
 def _option(setting: Setting) -> str:
-    head = _bold(setting.option) + (f" \\fI{setting.metavar}\\fR" if setting.metavar else "")
+    head = ", ".join(map(_bold, setting.options)) + (f" \\fI{setting.metavar}\\fR" if setting.metavar else "")
     return _item(head, _sentence(setting.help) + _default(setting))
 
 
@@ -135,10 +137,6 @@ def _default(setting: Setting) -> str:
 
     shown = help_default(setting).removeprefix(" (default: ").removesuffix(")")
     return f"\nDefault: {escape(shown)}." if shown else ""
-
-
-def _children(node: click.Command) -> list[tuple[str, click.Command]]:
-    return sorted((name, child) for name, child in getattr(node, "commands", {}).items() if not child.hidden)
 
 
 def _subcommand(path: str, name: str, child: click.Command) -> str:

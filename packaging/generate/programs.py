@@ -28,15 +28,13 @@ def entry_points(root: Path) -> dict[str, str]:
 
 def services(root: Path) -> list[Program]:
     """Return the services' own descriptions, with the settings that every service has."""
-    from hafta.service.main import DEBUG
+    from hafta.service.options import complete
 
     found = []
     for name, place in entry_points(root).items():
         if name != COMMAND:
             program: Program = importlib.import_module(place.partition(":")[0]).PROGRAM
-            known = {setting.name for setting in program.settings}
-            more = () if DEBUG.name in known else (DEBUG,)
-            found.append(program.replace(settings=(*program.settings, *more)))
+            found.append(complete(program))
     return found
 
 
@@ -53,6 +51,17 @@ def walk() -> Iterator[tuple[str, click.Command]]:
     yield from _walk(COMMAND, command())
 
 
+def children(node: click.Command) -> list[tuple[str, click.Command]]:
+    """Return the commands of a group by name, without the hidden ones; none of another command."""
+    import click
+
+    if not isinstance(node, click.Group):
+        return []
+    context = click.Context(node)
+    found = [(name, node.get_command(context, name)) for name in node.list_commands(context)]
+    return [(name, child) for name, child in found if child and not child.hidden]
+
+
 def described(node: click.Command) -> Program | None:
     """Return the record that a command is made of, which its module calls PROGRAM."""
     module = sys.modules[node.callback.__module__] if node.callback else None
@@ -62,6 +71,5 @@ def described(node: click.Command) -> Program | None:
 
 def _walk(path: str, node: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield path, node
-    for name, child in sorted(getattr(node, "commands", {}).items()):
-        if not child.hidden:
-            yield from _walk(f"{path} {name}", child)
+    for name, child in children(node):
+        yield from _walk(f"{path} {name}", child)

@@ -13,6 +13,7 @@ sys.path[:0] = [
 
 import durable
 import engine
+import operator_commands
 import startup
 from measure import report
 
@@ -23,10 +24,14 @@ def main() -> None:
         "engine": lambda: report("Engine (CPU time, median of 15 rounds in turn)", engine.lines()),
         "durable": lambda: report("Durable calls (median of 15 or 40 rounds in turn)", durable.lines()),
         "startup": lambda: report("Start-up (median of 15 or 40 rounds in turn)", startup.lines()),
+        "operator": lambda: report("The operator's commands (median in turn)", operator_commands.lines()),
         "throughput": _throughput,
+        "hosts": _hosts,
+        "overlord": _overlord,
         "system": _system,
+        "warm": _warm,
     }
-    chosen = sys.argv[1:] or [name for name in benches if name != "system"]
+    chosen = sys.argv[1:] or [name for name in benches if name not in {"hosts", "overlord", "system", "warm"}]
     if unknown := set(chosen) - set(benches):
         sys.exit(f"bench: no such bench: {', '.join(sorted(unknown))}\nbench: there are {', '.join(benches)}")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
@@ -38,6 +43,24 @@ def _throughput() -> None:
     import throughput
 
     report("Throughput", throughput.run())
+
+
+def _hosts() -> None:
+    import hosts
+
+    report("Stores that hosts share (etcd-server, postgresql)", hosts.lines())
+
+
+def _overlord() -> None:
+    import overlord
+
+    report("The embedded overlord and others (root; some minutes)", overlord.lines())
+
+
+def _warm() -> None:
+    import warm
+
+    report("Warm (root; a booted machine; some minutes)", warm.lines())
 
 
 def _system() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Line(NamedTuple):
@@ -26,15 +30,9 @@ class Line(NamedTuple):
 
 
 def compare(
-    what: str,
-    ours: Callable[[], float],
-    floor: Callable[[], float],
-    *,
-    unit: str,
-    against: str,
-    goal: str = "",
+    what: str, ours: Callable[[], float], floor: Callable[[], float], *, unit: str, against: str, goal: str = "",
     rounds: int = 15,
-) -> Line:
+) -> Line:  # fmt: skip
     """Call both in turn; each returns its own figure (the less the better), measured inside."""
     ours(), floor()  # warm
     pairs = []
@@ -42,8 +40,26 @@ def compare(
         gc.collect()
         pairs.append((ours(), floor()))
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    return Line(what, mine, theirs, ratio, unit, against, goal)
+    return Line(what, mine, theirs, statistics.median(a / b for a, b in pairs), unit, against, goal)
+
+
+def cpu(work: Callable[[], object], units: int) -> float:
+    """Return the nanoseconds of CPU that one unit took."""
+    before = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - before) / units
+
+
+def wall(work: Callable[[], object], units: int) -> float:
+    """Return the nanoseconds that one unit took."""
+    before = time.monotonic_ns()
+    work()
+    return (time.monotonic_ns() - before) / units
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a program that is measured."""
+    return {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": ROOT, "HOME": os.environ.get("HOME", "")}
 
 
 def report(title: str, lines: Iterable[Line | str]) -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import tenacity
 import transitions
+from measure import cpu
 
 
 def retry_with_tenacity(failures: int) -> float:
     """Return the nanoseconds of CPU for one failure that is undone and tried again."""
-    undone = 0
-
-    def undo(_state: Any) -> None:
-        nonlocal undone
-        undone += 1
-
-    def run(work: Any) -> None:
-        tenacity.Retrying(wait=tenacity.wait_none(), before_sleep=undo, stop=tenacity.stop_after_attempt(5))(work)
+    undone = []
 
     def flaky() -> Any:
         turns = iter((True, False))
@@ -29,12 +22,13 @@ def retry_with_tenacity(failures: int) -> float:
 
         return work
 
+    def run(work: Any) -> None:
+        stop = tenacity.stop_after_attempt(5)
+        tenacity.Retrying(wait=tenacity.wait_none(), before_sleep=undone.append, stop=stop)(work)
+
     works = [flaky() for _ in range(failures)]
-    before = time.process_time_ns()
-    for work in works:
-        run(work)
-    took = (time.process_time_ns() - before) / failures
-    assert undone == failures
+    took = cpu(lambda: [run(work) for work in works], failures)
+    assert len(undone) == failures
     return took
 
 
@@ -51,7 +45,4 @@ def walk_with_transitions(rounds: int) -> float:
         {"trigger": "step", "source": "back", "dest": "there"},
     ]
     transitions.Machine(model, states=["there", "back"], transitions=table, initial="there")
-    before = time.process_time_ns()
-    for _ in range(rounds * 2):
-        model.step()
-    return (time.process_time_ns() - before) / (rounds * 2)
+    return cpu(lambda: [model.step() for _ in range(rounds * 2)], rounds * 2)

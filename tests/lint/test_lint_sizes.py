@@ -1,47 +1,117 @@
-"""Short functions, files of a readable length: the limits of the house's style, with every exception named."""
+"""Short functions, files of a readable length, classes with little state: every exception is named, with a reason."""
 
 import ast
 from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
+from lint_source import FILES, ROOT, classes, functions, name_of
 
-ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "hafta").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-FILE = 300
-#: Why a file may be longer.
-LONGER = {
-    "hafta/engine/machine.py": 420,  # the rules and what carries them out, in one place on purpose
+FILE = 400
+#: Tests that are still to be split or to become tables. This list only shrinks.
+TO_BE_SPLIT = {
+    "tests/unit/durable/test_crash_testing.py": 408,
+    "tests/unit/overlord/test_overlord_console.py": 414,
+    "tests/unit/overlord/test_overlord_run.py": 536,
+    "tests/unit/units/test_units_values.py": 564,
+}
+
+ATTRIBUTES = 10
+#: How many attributes a class may have that has more.
+MORE = {
+    "engine.machine.Machine": 19,  # one call, whole: nobody else writes it, and each has its sentence there
+    "engine.node.Node": 12,  # what users write of one node, each under the name that they write
+    "engine.words.PolicyEvent": 11,  # what happened, as policies of users read it: no part of it would have a name
+    "observe.sources.published.Published": 12,  # a file of a service: a field for each key, and its owner
+    "observe.state.Position": 11,  # one line of the answer, as programs read it
+    "observe.state.Service": 13,  # the same
+    "overlord.overlord.Overlord": 20,  # the overlord is taken apart into rooms
+    "overlord.manager.Manager": 13,  # who waits for whom, and what is due: one place decides both
+    "overlord.plan.Plan": 12,  # one run, whole
+    "overlord.child.Launch": 12,  # all that a child needs to know, in one piece: it is a fork
+    "overlord.runner.Runner": 18,  # the overlord is taken apart into rooms
+    "service.warm.parent.Parent": 13,  # its parts, each a class; and the environment that a reload starts from
+    "stores.file.writing.FileClaim": 16,  # seven of them are those of the protocol; which slot is next is in Slots
+    "stores.leased.claim.LeasedClaim": 13,  # eight of them are those of the protocol
+    "testing.crash._Test": 12,  # the parameters of crash_everywhere, each once
+    "testing.runtime.FakeRuntime": 12,  # public lists, one for each thing that a test can ask about
+    "units.unit.Needs": 18,  # one field for each directive that names other units
+    "units.unit.Unit": 48,  # one field for each directive of a unit file that is honoured
 }
 
 
-def lines_of_functions():
-    found = {}
-    for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                where = f"{file.relative_to(ROOT)}:{node.lineno} {node.name}"
-                found[where] = (node.end_lineno or node.lineno) - node.lineno + 1
-    return found
+def lines(file):
+    return len(Path(file).read_text().splitlines())
+
+
+LENGTHS = {
+    f"{name_of(file)}:{function.lineno} {function.name}": (function.end_lineno or 0) - function.lineno + 1
+    for file in FILES
+    for function in functions(ast.parse(file.read_text()))
+}
 
 
 def test_no_function_is_over_60_lines():
-    assert {where: lines for where, lines in lines_of_functions().items() if lines > 60} == {}
+    assert {where: lines for where, lines in LENGTHS.items() if lines > 60} == {}
 
 
-def test_nine_functions_of_ten_are_under_30_lines_and_the_median_is_about_7():
-    lines = list(lines_of_functions().values())
-    assert len(lines) > 100
-    assert quantiles(lines, n=10)[-1] < 30
-    assert median(lines) <= 8
+def test_nine_functions_of_ten_are_at_most_30_lines_and_the_median_is_about_7():
+    assert len(LENGTHS) > 100
+    assert quantiles(LENGTHS.values(), n=10)[-1] <= 30
+    assert median(LENGTHS.values()) <= 8
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_file_is_at_most_300_lines(file):
-    name = str(file.relative_to(ROOT))
-    assert len(file.read_text().splitlines()) <= LONGER.get(name, FILE)
+def test_a_file_is_at_most_400_lines():
+    longer = {name_of(file): lines(file) for file in (*FILES, *TESTS) if lines(file) > FILE}
+    assert {name: found for name, found in longer.items() if found > TO_BE_SPLIT.get(name, FILE)} == {}
 
 
-def test_every_exception_is_still_one():
-    assert [name for name in LONGER if len((ROOT / name).read_text().splitlines()) <= FILE] == []
+@pytest.mark.parametrize("name", TO_BE_SPLIT)
+def test_each_long_file_is_still_one(name):
+    assert (ROOT / name).exists() and lines(ROOT / name) > FILE, "it is split: remove it from the list"  # noqa: PT018
+
+
+def attributes(cls):
+    """Return the names of what objects of a class hold: annotated fields, slots, and what its methods assign."""
+    found = set()
+    for node in cls.body:
+        if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation):
+            found.add(node.target.id)
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__slots__":
+            slots = ast.literal_eval(node.value)
+            found |= {slots} if isinstance(slots, str) else set(slots)
+    for node in ast.walk(cls):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and getattr(node.value, "id", "") == "self"
+        ):
+            found.add(node.attr)
+    return found
+
+
+COUNTS = {
+    f"{name_of(file)[len('hafta/') :].removesuffix('.py').replace('/', '.')}.{cls.name}": len(attributes(cls))
+    for file in FILES
+    for cls in classes(ast.parse(file.read_text()))
+}
+
+
+def test_a_class_has_at_most_10_attributes():
+    assert {name: found for name, found in COUNTS.items() if found > MORE.get(name, ATTRIBUTES)} == {}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_each_class_with_more_is_still_one(name):
+    assert COUNTS.get(name, 0) > ATTRIBUTES, "it has no more than others, or is gone: remove it from the list"
+
+
+def test_attributes_are_counted_wherever_they_are_declared():
+    source = (
+        "class A(Frozen):\n    field: int\n    shared: ClassVar[int] = 0\n    __slots__ = ('slot', 'field')\n"
+        "    def f(self, other):\n        self.set = other.not_ours = 1\n        self.also, local = 1, 2\n"
+        "        self.count += 1\n        self.known.part = 1\n"
+    )
+    assert attributes(ast.parse(source).body[0]) == {"field", "slot", "set", "also", "count"}

@@ -23,8 +23,7 @@ def pytest_itemcollected(item):
 def generated(tmp_path_factory):
     """The directory that packaging/generate fills, for Debian."""
     output = tmp_path_factory.mktemp("generated")
-    command = [sys.executable, "-B", str(ROOT / "packaging" / "generate"), str(output)]
-    subprocess.run(command, check=True, cwd=output)
+    subprocess.run([sys.executable, "-B", str(ROOT / "packaging" / "generate"), str(output)], check=True, cwd=output)
     return output
 
 

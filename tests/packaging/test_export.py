@@ -31,19 +31,22 @@ def export(checkout, *words):
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=checkout.parent)
 
 
-def test_the_last_commit_is_exported_and_the_rest_named(checkout, tmp_path):
-    done = export(checkout, str(tmp_path / "out"))
-    assert done.stderr == "export: what is not committed is left out (--worktree takes it in)\n"
-    assert (tmp_path / "out" / "file").read_text() == "committed\n"
-    assert not (tmp_path / "out" / "new").exists()
+LEFT_OUT = "export: what is not committed is left out (--worktree takes it in)\n"
 
 
-def test_the_checkout_as_it_stands_is_exported_on_demand(checkout, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "said", "files"),
+    [([], LEFT_OUT, {"file": "committed\n"}), (["--worktree"], "", {"file": "changed\n", "new": "new\n"})],
+)
+def test_the_last_commit_is_exported_and_the_rest_named_or_on_demand_the_checkout_as_it_stands(
+    checkout, tmp_path, options, said, files
+):
     index = (checkout / ".git" / "index").read_bytes()
-    done = export(checkout, "--worktree", str(tmp_path / "out"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "out" / "file").read_text() == "changed\n"
-    assert (tmp_path / "out" / "new").read_text() == "new\n"
+    done = export(checkout, *options, str(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (0, said)
+    assert {
+        path.name: path.read_text() for path in (tmp_path / "out").iterdir() if path.name in {"file", "new"}
+    } == files
     assert not (tmp_path / "out" / "ignored").exists()
     assert (checkout / ".git" / "index").read_bytes() == index
 

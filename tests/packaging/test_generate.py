@@ -109,25 +109,18 @@ def test_what_it_shows_is_what_holds(generated, name):
     assert vars(shown) == vars(without)
 
 
-def test_the_generator_says_how_it_is_used():
-    command = [sys.executable, "-B", str(ROOT / "packaging" / "generate")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage: python3 packaging/generate OUTPUT [FAMILY]")
+MISSING = "need: missing: no-such-package; as root: apt-get install no-such-package\n"
+NOT_ROOT = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
 
 
-def test_missing_packages_are_named_where_they_cannot_be_installed():
-    """Not root: the command to install them, and no attempt."""
-    command = [str(ROOT / "packaging" / "need"), "no-such-package-of-hafta"]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 5
-    assert done.stderr == "need: missing: no-such-package-of-hafta; as root: apt-get install no-such-package-of-hafta\n"
-
-
-def test_nothing_is_done_where_nothing_is_missing():
-    done = subprocess.run(
-        [str(ROOT / "packaging" / "need"), "dpkg", "bash"], check=False, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ([sys.executable, "-B", "generate"], 2, "usage: python3 packaging/generate OUTPUT [FAMILY]"),
+        ([*NOT_ROOT, "./need", "no-such-package"], 5, MISSING),  # the command to install it, and no attempt
+        (["./need", "dpkg", "bash"], 0, ""),
+    ],
+)
+def test_the_generator_says_how_it_is_used_and_need_what_is_missing(command, status, said):
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT / "packaging")
+    assert (done.returncode, done.stdout, done.stderr[: len(said) or None]) == (status, "", said)

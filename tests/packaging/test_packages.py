@@ -106,11 +106,14 @@ def test_each_package_needs_the_python_that_the_project_names(packages):
         assert f"python3:any (>= {needed}~)" in run("dpkg-deb", "--field", package, "Depends")
 
 
-def test_no_package_depends_on_what_it_does_not_import(packages):
+def test_only_the_commands_want_to_read_the_journal_and_work_without(packages):
     kind, first, _ = packages
-    ask = ("dpkg-deb", "--field") if kind == "deb" else ("rpm", "--query", "--requires", "--recommends", "--package")
+    deb, rpm = ("dpkg-deb", "--field"), ("rpm", "--query", "--package")
     for package in first.glob(f"*.{kind}"):
-        assert "python3-systemd" not in run(*ask, package)
+        needs = run(*deb, package, "Depends") if kind == "deb" else run(*rpm, "--requires", package)
+        recommends = run(*deb, package, "Recommends") if kind == "deb" else run(*rpm, "--recommends", package)
+        assert "python3-systemd" not in needs
+        assert ("python3-systemd" in recommends) == (not package.name.startswith("python3-hafta"))
 
 
 def test_units_go_where_the_distribution_has_them(packages):

@@ -13,6 +13,8 @@ import pytest
 from hafta import exits
 from hafta.cli import picture
 from hafta.engine.words import Kind
+from hafta.guard.guard import FORWARDED, STOPS
+from hafta.guard.probes import KINDS as KINDS_OF_PROBES
 from hafta.overlord.overlord import STOP_SIGNALS
 
 ROOT = Path(__file__).parents[2]
@@ -76,14 +78,27 @@ def test_the_page_of_a_command_has_all_that_its_help_has(page, name):
         assert f"{name} {child}(1)".replace(" ", "-") in text
 
 
-def test_the_page_of_the_concepts_has_every_exit_status(page):
-    text = page("hafta.7")
-    assert all(re.search(rf"(?m)^ +{status} +\S", text) for status in exits.MEANING)
+SIGNALS = [signum.name for signum in STOP_SIGNALS if isinstance(signum, signal.Signals)]
+KINDS = [kind.name for kind in Kind if kind is not Kind.ORPHANED]  # of changed programs: docs/durable.md
+WORDS = {
+    "hafta-guard.1": [signum.name for signum in (*STOPS, *FORWARDED)] + list(KINDS_OF_PROBES),
+    "hafta-run.1": [*SIGNALS, "SIGRTMIN+3", "SIGUSR1"],
+    "hafta.7": [*KINDS, "userdata", "policy event", "verdict", "panic"],
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_pages_have_every_signal_and_the_words_of_the_library_and_that_of_the_concepts_every_exit_status(page, name):
+    text = page(name)
+    assert [word for word in WORDS[name] if word not in text] == []
+    assert name != "hafta.7" or all(re.search(rf"(?m)^ +{status} +\S", text) for status in exits.MEANING)
 
 
 #: What the code reads of the environment besides the settings.
 OF_STORES = ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HOME")
 READ_TOO = {
+    "hafta-unit.1": ("PATH", "PYTHONPATH", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"),
+    "hafta-guard.1": ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "RUNTIME_DIRECTORY", "JOURNAL_STREAM", "PATH"),
     "hafta-run.1": ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME", "NO_COLOR", "TERM", "JOURNAL_STREAM"),
     "hafta-checkpoints.1": (*OF_STORES, "NO_COLOR", "TERM", "COLUMNS"),
     "hafta-checkpoints-show.1": OF_STORES,
@@ -102,23 +117,11 @@ def test_a_page_names_every_variable_that_counts(page, name):
 def test_the_page_of_the_checkpoints_explains_all_that_the_table_and_the_json_show(page):
     text = page("hafta-checkpoints.1")
     table, _, json = text.partition("\n   The table\n")[2].partition("\n   JSON\n")
-    marks = {mark.strip() for mark in picture._MARKS.values()} | {"(interrupted)", "(stopped)", "(ended)", "[pid]"}
+    marks = {mark.strip() for mark, _ in picture._DOING.values()} | {"(interrupted)", "(stopped)", "(ended)", "[pid]"}
     assert [word for word in (*picture.COLUMNS, *marks) if word not in table] == []
     keys = set(re.findall(r'(?m)"(\w+)": ', inspect.getsource(picture))) - {"base64"}
     assert len(keys) > 25
     assert [key for key in keys if not re.search(rf"\b{key}\b", json)] == []
-
-
-def test_the_page_of_the_overlord_names_every_signal_that_it_takes(page):
-    text = page("hafta-run.1")
-    names = [signum.name for signum in STOP_SIGNALS if isinstance(signum, signal.Signals)]
-    assert [name for name in (*names, "SIGRTMIN+3", "SIGUSR1") if name not in text] == []
-
-
-def test_the_page_of_the_concepts_has_the_words_of_the_library(page):
-    text = page("hafta.7")
-    events = [kind.name for kind in Kind if kind is not Kind.ORPHANED]  # of changed programs: docs/durable.md
-    assert [word for word in (*events, "userdata", "policy event", "verdict", "panic") if word not in text] == []
 
 
 def test_pages_refer_only_to_pages_that_exist(page):
@@ -128,15 +131,12 @@ def test_pages_refer_only_to_pages_that_exist(page):
         assert set(re.findall(r"hafta[\w.@-]*\(\d\)", page(name))) <= own, name
 
 
-def test_a_command_without_a_page_fails_the_build(monkeypatch):
+def test_a_command_without_a_page_and_a_word_that_nothing_stands_for_fail_the_build(monkeypatch):
+    with pytest.raises(manpages.PageError, match=r"x\.1: nothing stands for @OPTIONS@"):
+        manpages.render("x.1", ".SH X\n@OPTIONS@\n", {}, {})
     monkeypatch.setattr(manpages, "SOURCES", "packaging/rpm")
     with pytest.raises(manpages.PageError, match=r"no page for .*hafta-client\.1, .*: write packaging/rpm/hafta"):
         manpages.files(ROOT)
-
-
-def test_a_word_that_nothing_stands_for_fails_the_build():
-    with pytest.raises(manpages.PageError, match=r"x\.1: nothing stands for @OPTIONS@"):
-        manpages.render("x.1", ".SH X\n@OPTIONS@\n", {}, {})
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from booted import SUITES, Machine, why_not
+from booted import SUITES, Machine
+from booted.collecting import mark, no_leftovers, skip_without_machines  # noqa: F401  a fixture is found by its name
 from booted.packages import build_packages
-from booted.runtime import remove_leftovers
+from services import COLD, IS_WARM, start, stop
 
 HERE = Path(__file__).parent
 
 
 def pytest_itemcollected(item):
-    """Mark what stands here."""
-    if item.path.is_relative_to(HERE):
-        item.add_marker(pytest.mark.system)
+    mark(item, HERE)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -33,18 +32,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Where no machine can be booted, skip and say why; but never in CI."""
-    here = [item for item in items if item.path.is_relative_to(HERE)]
-    if here and not config.option.collectonly and not os.environ.get("CI") and (reason := why_not()):
-        for item in here:
-            item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_leftovers():
-    """Machines of a run that was killed are removed before this one."""
-    assert not why_not(), why_not()
-    remove_leftovers()
+    skip_without_machines(config, items, HERE)
 
 
 @pytest.fixture(scope="module", params=SUITES.values(), ids=SUITES)
@@ -68,7 +56,18 @@ def packages(tmp_path_factory):
 def installed(machine, packages):
     """The machine of the module with the .deb packages installed and nothing started."""
     machine.install(packages)
+    for place in () if IS_WARM else ("/usr/local/lib/systemd/system/hafta-", "/run/systemd/system/ingest"):
+        machine.write(f"{place}.service.d/cold.conf", COLD)
     return machine
+
+
+@pytest.fixture
+def running(installed):
+    """Both services run and read; afterwards both are stopped and as shipped again."""
+    start(installed)
+    yield installed
+    installed.sh("rm -f /etc/hang /etc/ignore-abort")
+    stop(installed)
 
 
 @pytest.hookimpl(hookwrapper=True)

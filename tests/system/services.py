@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import random
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from booted import MachineError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from booted import Machine
 
 SERVER = "hafta-server.service"
 CLIENT = "hafta-client.service"
+
+#: Whether the services run as shipped, warm; HAFTA_TEST_WARM=0 runs all tests on cold ones.
+IS_WARM = os.environ.get("HAFTA_TEST_WARM", "1") != "0"
+COLD = "[Service]\nEnvironment=HAFTA_WARM=0\n"
 
 #: systemd's own events, by MESSAGE_ID (systemd/sd-messages.h).
 STARTED = "39f53479d3a045ac8e11786248231fbf"
@@ -56,14 +65,51 @@ def wait_for_read(machine: Machine, cursor: str) -> dict[str, str]:
     return found
 
 
-def is_running(machine: Machine, unit: str) -> bool:
-    """Tell whether a unit is up and stays so."""
-    return machine.show(unit, "ActiveState", "SubState") == {"ActiveState": "active", "SubState": "running"}
+def is_running(machine: Machine, *units: str) -> bool:
+    """Tell whether units are up and stay so."""
+    up = {"ActiveState": "active", "SubState": "running"}
+    return all(machine.show(unit, "ActiveState", "SubState") == up for unit in units)
+
+
+def wait_for_running(machine: Machine, *units: str) -> None:
+    """Wait until units are up."""
+    machine.wait_until(f"{', '.join(units)} run", lambda: is_running(machine, *units))
+
+
+def explained(machine: Machine, *matches: str) -> str:
+    """Return what `journalctl -x` shows of these entries."""
+    return machine.run("journalctl", "-x", "--no-pager", *matches).stdout
+
+
+def checkpoints(machine: Machine) -> dict[str, dict[str, Any]]:
+    """Return the records that root sees, by SEQUENCE or SEQUENCE@INSTANCE."""
+    found = json.loads(machine.run("hafta", "checkpoints", "--json").stdout)
+    return {record["sequence"] + ("@" + record["instance"] if record["instance"] else ""): record for record in found}
+
+
+def push_packages(machine: Machine, packages: Path, pattern: str = "*.deb", place: str = "/srv/packages") -> None:
+    """Put the packages of a directory there."""
+    for package in sorted(packages.glob(pattern)):
+        machine.push(package, f"{place}/{package.name}")
+
+
+def seeded() -> random.Random:
+    """Return what chooses at random, by the seed of $HAFTA_TEST_SEED or one that is printed."""
+    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+    print(f"HAFTA_TEST_SEED={seed}")
+    return random.Random(seed)
 
 
 def pid(machine: Machine, unit: str) -> int:
     """Return the main process of a unit."""
     return int(machine.get(unit, "MainPID"))
+
+
+def worker(machine: Machine, unit: str) -> int:
+    """Return the process of a unit that does the work: the worker of a warm parent; else the main process."""
+    main = pid(machine, unit)
+    lines = machine.sh(f"ps -o pid=,args= --ppid {main} || :").splitlines()
+    return next((int(line.split()[0]) for line in lines if line.rstrip().endswith(": worker")), main)
 
 
 def wait_for_other_pid(machine: Machine, unit: str, old: int) -> int:

@@ -1,9 +1,19 @@
 """The checkpoints of the packaged client: its counts outlive SIGKILL and a reboot; `hafta checkpoints` shows them."""
 
-import json
-
 import pytest
-from services import CLIENT, SERVER, is_running, pid, said, start, stop, wait_for_other_pid, wait_for_read
+from services import (
+    CLIENT,
+    SERVER,
+    checkpoints,
+    pid,
+    said,
+    start,
+    stop,
+    wait_for_other_pid,
+    wait_for_read,
+    wait_for_running,
+    worker,
+)
 
 
 @pytest.fixture(scope="module")
@@ -14,38 +24,32 @@ def running(installed):
     stop(installed)
 
 
-def records(machine) -> dict[str, dict]:
-    """Return what root sees, by name."""
-    found = json.loads(machine.run("hafta", "checkpoints", "--json").stdout)
-    return {record["sequence"] + ("@" + record["instance"] if record["instance"] else ""): record for record in found}
-
-
 def test_root_finds_the_record_of_the_running_client(running):
-    record = records(running)["client"]
+    record = checkpoints(running)["client"]
     assert record["path"] == "/var/lib/hafta-client/hafta-client.checkpoint"
     assert (record["status"], record["holder"]["unit"]) == ("running", CLIENT)
-    assert record["holder"]["pid"] == pid(running, CLIENT)
+    assert record["holder"]["pid"] == worker(running, CLIENT)
     table = running.run("hafta", "checkpoints").stdout.splitlines()
-    assert f"hafta-client[{pid(running, CLIENT)}]" in table[1]
+    assert f"hafta-client[{worker(running, CLIENT)}]" in table[1]
     assert max(map(len, table)) <= 80
 
 
 def test_a_user_is_told_where_only_root_can_look(running):
     done = running.run("runuser", "--user", "nobody", "--", "hafta", "checkpoints")
-    assert "hafta: /var/lib/hafta-client cannot be looked into: root can" in done.stderr
+    assert "hafta: cannot read /var/lib/hafta-client: run this as root" in done.stderr
 
 
 def test_the_counts_of_a_killed_client_go_on(running):
-    running.wait_until("it has read", lambda: records(running)["client"]["kept"]["good"] >= 3)
+    running.wait_until("it has read", lambda: checkpoints(running)["client"]["kept"]["good"] >= 3)
     for _ in range(5):
-        cursor, old, before = running.cursor(), pid(running, CLIENT), records(running)["client"]["kept"]
+        cursor, old, before = running.cursor(), pid(running, CLIENT), checkpoints(running)["client"]["kept"]
         running.run("systemctl", "kill", "--signal=KILL", CLIENT)
         wait_for_other_pid(running, CLIENT, old)
         wait_for_read(running, running.cursor())
         running.wait_until(  # a read is on record when the next one begins
-            "it has recorded a read", lambda good=before["good"]: records(running)["client"]["kept"]["good"] > good
+            "it has recorded a read", lambda good=before["good"]: checkpoints(running)["client"]["kept"]["good"] > good
         )
-        after = records(running)["client"]["kept"]
+        after = checkpoints(running)["client"]["kept"]
         assert all(after[name] >= before[name] for name in ("good", "bad", "rollbacks"))
         assert after["good"] > before["good"] >= 3
         (resumed,) = said(running, CLIENT, "resumed", cursor)
@@ -57,21 +61,21 @@ def test_a_hung_client_is_read_without_waking_it(running):
     running.run("systemctl", "kill", "--signal=STOP", CLIENT)
     try:
         running.wait_until("it has stopped", lambda: running.sh(f"ps -o stat= {pid(running, CLIENT)}").startswith("T"))
-        first, second = records(running)["client"], records(running)["client"]
+        first, second = checkpoints(running)["client"], checkpoints(running)["client"]
         assert first["number"] == second["number"]
         assert first["status"] == "running"
     finally:
         running.run("systemctl", "kill", "--signal=CONT", CLIENT)
         running.run("systemctl", "service-watchdogs", "yes")
-    running.wait_until("it runs again", lambda: is_running(running, CLIENT))
+    wait_for_running(running, CLIENT)
 
 
 def test_a_stopped_client_keeps_its_counts_and_they_outlive_a_reboot(running):
     running.run("systemctl", "enable", SERVER, CLIENT)
-    before = records(running)["client"]["kept"]
+    before = checkpoints(running)["client"]["kept"]
     running.reboot()
-    running.wait_until("it runs", lambda: is_running(running, CLIENT))
-    running.wait_until("it has read on", lambda: records(running)["client"]["kept"]["good"] > before["good"])
+    wait_for_running(running, CLIENT)
+    running.wait_until("it has read on", lambda: checkpoints(running)["client"]["kept"]["good"] > before["good"])
     running.run("systemctl", "disable", SERVER, CLIENT)
 
 
@@ -79,9 +83,9 @@ def test_the_record_is_discarded_only_when_the_client_is_down(running):
     refused = running.run("hafta", "checkpoints", "discard", "client", "--yes", check=False)
     assert (refused.returncode, f"({CLIENT})" in refused.stderr) == (25, True)
     running.run("systemctl", "stop", CLIENT)
-    assert records(running)["client"]["status"] in {"stopped", "ended"}
+    assert checkpoints(running)["client"]["status"] in {"stopped", "ended"}
     running.run("hafta", "checkpoints", "discard", "client", "--yes")
-    assert "client" not in records(running)
+    assert "client" not in checkpoints(running)
     cursor = running.cursor()
     running.run("systemctl", "start", CLIENT)
     wait_for_read(running, cursor)
@@ -92,7 +96,7 @@ def test_a_client_of_another_pipe_has_a_record_of_its_own(running):
     running.run("mkfifo", "--mode=640", "/run/hafta/other")
     running.run("chown", "hafta:hafta", "/run/hafta/other")
     running.run("systemctl", "start", "hafta-client@other.service")
-    running.wait_until("both are there", lambda: {"client", "client@other"} <= records(running).keys())
-    assert records(running)["client@other"]["path"].startswith("/var/lib/hafta-client@other/")
-    assert records(running)["client@other"]["holder"]["unit"] == "hafta-client@other.service"
+    running.wait_until("both are there", lambda: {"client", "client@other"} <= checkpoints(running).keys())
+    assert checkpoints(running)["client@other"]["path"].startswith("/var/lib/hafta-client@other/")
+    assert checkpoints(running)["client@other"]["holder"]["unit"] == "hafta-client@other.service"
     running.run("systemctl", "stop", "hafta-client@other.service")

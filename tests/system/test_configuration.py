@@ -1,7 +1,7 @@
 """Settings: where they are written, what a wrong one does, and how systemctl edit changes what is no setting."""
 
 import pytest
-from services import CLIENT, SERVER, configure, gave_up, said, start, stop, wait_for_read
+from services import CLIENT, SERVER, configure, explained, gave_up, said, start, stop, wait_for_read
 
 
 @pytest.fixture
@@ -62,8 +62,7 @@ def test_a_wrong_setting_is_said_once_and_not_tried_again(ready, unit, setting, 
     assert entry["HAFTA_STATUS"] == "2"
     assert entry["HAFTA_HINT"]
     assert ready.show(unit, "NRestarts", "ExecMainStatus") == {"NRestarts": "0", "ExecMainStatus": "2"}
-    explained = ready.run("journalctl", "-x", "--no-pager", f"--cursor={cursor}", "HAFTA_EVENT=service-failed").stdout
-    assert "Defined-By: HAFTA" in explained
+    assert "Defined-By: HAFTA" in explained(ready, f"--cursor={cursor}", "HAFTA_EVENT=service-failed")
 
 
 def test_an_installation_that_cannot_start_is_given_up(ready):

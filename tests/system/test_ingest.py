@@ -1,12 +1,10 @@
 """examples/ingest, installed by hand as its README says, and killed again and again."""
 
-import json
-import os
-import random
 import re
 from pathlib import Path
 
 import pytest
+from services import checkpoints, seeded, worker
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ingest"
 UNIT = "ingest.service"
@@ -83,7 +81,7 @@ def test_killed_and_looked_at_as_the_readme_says(ingest):
     entry = ingest.wait_for_entry(f"_SYSTEMD_UNIT={UNIT}", "HAFTA_EVENT=resumed")
     assert entry["HAFTA_NODE"] == "take"
     table = ingest.sh(look).splitlines()
-    assert table[0].split() == ["SEQUENCE", "NODE", "CP", "FAILS", "AGE", "HOLDER", "STATE"]
+    assert table[0].split() == ["SEQUENCE", "NODE", "CP", "FAILS", "AGE", "HOLDER", "CAUSE", "STATE"]
     assert any(line.startswith("ingest ") and "name='wednesday'" in line for line in table)
     shown = ingest.sh(read)
     assert "Sequence ingest resumes: a process died in node take" in shown
@@ -96,8 +94,8 @@ def test_root_sees_the_record_of_the_dynamic_user_live(ingest):
     record = seen(ingest)
     assert record["status"] == "running"
     assert record["holder"]["unit"] == UNIT
-    assert record["holder"]["pid"] == int(ingest.get(UNIT, "MainPID"))
-    assert record["levels"][0]["node"] == "take"
+    assert record["holder"]["pid"] == worker(ingest, UNIT)
+    assert record["sequences"][0]["node"] == "take"
     done = ingest.run("hafta", "checkpoints", "discard", "ingest", "--yes", check=False)
     assert done.returncode == 25
     assert f"({UNIT})" in done.stderr
@@ -105,20 +103,19 @@ def test_root_sees_the_record_of_the_dynamic_user_live(ingest):
 
 def seen(machine) -> dict:
     """Return its record; before its first, one that nobody holds."""
-    records = json.loads(machine.run("hafta", "checkpoints", "--json").stdout)
-    return next((record for record in records if record["sequence"] == "ingest"), {"held": False})
+    return checkpoints(machine).get("ingest", {"held": False})
 
 
 def stands_in(machine, node: str, files: int) -> bool:
     record = seen(machine)
-    return record["held"] and record["levels"][0]["node"] == node and record["kept"]["files"] == files
+    return record["held"] and record["sequences"][0]["node"] == node and record["kept"]["files"] == files
 
 
 def test_a_stop_counts_no_failure(ingest):
-    before, old = seen(ingest), ingest.get(UNIT, "MainPID")
+    before, old = seen(ingest), worker(ingest, UNIT)
     ingest.run("systemctl", "restart", UNIT)
-    after = ingest.wait_until("another holds its record", lambda: held_by_other_than(ingest, int(old)))
-    assert after["levels"][0]["attempt"] == before["levels"][0]["attempt"]
+    after = ingest.wait_until("another holds its record", lambda: held_by_other_than(ingest, old))
+    assert after["sequences"][0]["attempt"] == before["sequences"][0]["attempt"]
 
 
 def held_by_other_than(machine, pid: int) -> dict | None:
@@ -127,9 +124,7 @@ def held_by_other_than(machine, pid: int) -> dict | None:
 
 
 def test_killed_at_random_moments_it_loses_nothing_and_doubles_nothing(ingest):
-    seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"HAFTA_TEST_SEED={seed}")
-    chance = random.Random(seed)
+    chance = seeded()
     wanted = {"wednesday": ["t1,08:00,21.5"]}
     cursor = ingest.cursor()
     for number in range(KILLS):

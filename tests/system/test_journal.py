@@ -91,27 +91,20 @@ def entries(installed):
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_every_value_is_read_as_it_was_sent(entries, name):
+def test_every_value_is_read_as_it_was_sent_with_the_type_that_readers_expect(entries, name):
+    """Text is text and never bytes; what systemd knows as a number or an id is one."""
     event = EVENTS[name]
-    read = {field: text for field, (_, text) in entries[name].items()}
+    types, read = ({field: pair[place] for field, pair in entries[name].items()} for place in (0, 1))
     sent = {field: printable(text) for field, text in event.fields().items()}
-    assert {field: text for field, text in read.items() if field.startswith("HAFTA_")} == {
+    own = {field for field in read if field.startswith("HAFTA_")}
+    assert {field: read[field] for field in own} == {
         **{field: text for field, text in sent.items() if field.startswith("HAFTA_")},
         "HAFTA_EVENT": event.NAME,
         "HAFTA_NUMBER": str([*EVENTS].index(name) + 1),
+        "HAFTA_INVOCATION": read["_SYSTEMD_INVOCATION_ID"].replace("-", ""),
     }
     assert read["MESSAGE"] == printable(event.message())
     assert {field: read.get(field) for field in sent} == sent
-
-
-@pytest.mark.parametrize("name", EVENTS)
-def test_every_value_has_the_type_that_readers_expect(entries, name):
-    """Text is text and never bytes; what systemd knows as a number or an id is one."""
-    types = {field: kind for field, (kind, _) in entries[name].items()}
-    own = {kind for field, kind in types.items() if field.startswith("HAFTA_") or field == "MESSAGE"}
-    assert own == {"str"}
-    assert (types["PRIORITY"], types["MESSAGE_ID"]) == ("int", "UUID")
-    assert types.get("CODE_LINE", "int") == "int"
-    read = {field: text for field, (_, text) in entries[name].items()}
-    assert uuid.UUID(read["MESSAGE_ID"]).hex == EVENTS[name].MESSAGE_ID
-    assert int(read["PRIORITY"]) == EVENTS[name].PRIORITY
+    assert {types[field] for field in (*own, "MESSAGE")} == {"str"}
+    assert (types["PRIORITY"], types["MESSAGE_ID"], types.get("CODE_LINE", "int")) == ("int", "UUID", "int")
+    assert (uuid.UUID(read["MESSAGE_ID"]).hex, int(read["PRIORITY"])) == (event.MESSAGE_ID, event.PRIORITY)

@@ -14,25 +14,16 @@ from booted import Machine, MachineError
 from booted.runtime import JOURNAL_QUEUE, is_gone, owner_of, podman, remove_leftovers
 
 
-def test_systemd_is_the_release_that_is_meant(machine):
+def test_systemd_is_the_release_that_is_meant_and_nothing_failed_at_boot(machine):
     assert machine.run("systemctl", "--version").stdout.split()[1] == str(machine.suite.systemd)
     assert machine.run("python3", "-V").stdout.startswith(f"Python {machine.suite.python}.")
-
-
-def test_nothing_failed_at_boot(machine):
     assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
+    assert machine.sh("cat /proc/sys/net/unix/max_dgram_qlen") == f"{JOURNAL_QUEUE}\n", "as on a real machine"
 
 
-def test_the_journals_queue_is_that_of_a_real_machine(machine):
-    assert machine.sh("cat /proc/sys/net/unix/max_dgram_qlen") == f"{JOURNAL_QUEUE}\n"
-
-
-def test_a_failing_command_tells_status_and_words(machine):
+def test_a_failing_command_tells_status_and_words_and_waiting_what_did_not_come(machine):
     with pytest.raises(MachineError, match=r"false-words: status 3\nout\nerr"):
         machine.run("sh", "-c", "echo out; echo err >&2; exit 3", "false-words")
-
-
-def test_waiting_names_what_did_not_come(machine):
     with pytest.raises(MachineError, match=r"not within 0 s: the sea \(last answer: False\)"):
         machine.wait_until("the sea", lambda: False, timeout=0)
 
@@ -44,20 +35,13 @@ def test_files_and_directories_are_pushed(machine, tmp_path):
     assert machine.sh("cat /srv/a/b/c; stat -c ' %U' /srv/a/b/c") == "here root\n"
 
 
-def test_the_journal_is_read_from_a_cursor(machine):
-    machine.run("logger", "--tag", "probe", "before")
-    machine.wait_for_entry("SYSLOG_IDENTIFIER=probe")
+def test_the_journal_is_read_from_a_cursor_and_has_what_was_sent_when_it_is_read(machine):
+    machine.sh("for number in $(seq 100); do echo $number; done | logger --tag probe")
+    assert [entry["MESSAGE"] for entry in machine.journal("SYSLOG_IDENTIFIER=probe")] == list(map(str, range(1, 101)))
     cursor = machine.cursor()
+    assert machine.journal("SYSLOG_IDENTIFIER=probe", since=cursor) == []
     machine.run("logger", "--tag", "probe", "after")
-    entry = machine.wait_for_entry("SYSLOG_IDENTIFIER=probe", since=cursor)
-    assert entry["MESSAGE"] == "after"
-
-
-def test_what_was_sent_is_in_the_journal_when_it_is_read(machine):
-    machine.sh("for number in $(seq 100); do echo $number; done | logger --tag many")
-    assert [entry["MESSAGE"] for entry in machine.journal("SYSLOG_IDENTIFIER=many")] == list(map(str, range(1, 101)))
-    cursor = machine.cursor()
-    assert machine.journal("SYSLOG_IDENTIFIER=many", since=cursor) == []
+    assert machine.wait_for_entry("SYSLOG_IDENTIFIER=probe", since=cursor)["MESSAGE"] == "after"
 
 
 def test_a_sandbox_is_real(machine):

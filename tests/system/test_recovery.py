@@ -6,17 +6,17 @@ import textwrap
 import pytest
 from services import (
     CLIENT,
+    COLD,
     EXITED,
     FAILED,
     SERVER,
     configure,
+    explained,
     gave_up,
     is_running,
     pid,
     said,
     sent_at,
-    start,
-    stop,
     wait_for_other_pid,
     wait_for_pings,
     wait_for_read,
@@ -28,7 +28,8 @@ LATE = 3.0  # seconds that PID 1 may come later on a loaded machine: still less 
 
 ROLLED_BACK = "fb4d312c3de545b496cd4992e418f146"
 
-#: The shipped programs, except that they hang where the work is done for as long as a file is there.
+#: The shipped programs, except that they hang where the work is done for as long as a file is there. They run cold:
+#: what a hung worker of a warm one comes to, test_warm.py looks at.
 HANGING = textwrap.dedent(
     """\
     import os, signal, sys
@@ -54,20 +55,11 @@ PLACES = {
 }
 
 
-@pytest.fixture
-def running(installed):
-    """Both services run and read; afterwards both are stopped and as shipped again."""
-    start(installed)
-    yield installed
-    installed.sh("rm -f /etc/hang /etc/ignore-abort")
-    stop(installed)
-
-
 def replace_program(machine, unit):
     """Run the same service with a place where it can be made to hang."""
     machine.write(f"/usr/local/lib/{unit}.py", HANGING.format(**PLACES[unit]))
     command = f"/usr/bin/python3 -IS /usr/local/lib/{unit}.py"
-    machine.write(f"/etc/systemd/system/{unit}.d/hang.conf", f"[Service]\nExecStart=\nExecStart={command}\n")
+    machine.write(f"/etc/systemd/system/{unit}.d/hang.conf", f"{COLD}ExecStart=\nExecStart={command}\n")
     machine.sh(f"systemctl daemon-reload; systemctl restart {unit}")
 
 
@@ -101,11 +93,11 @@ def test_the_rollback_is_found_and_explained_in_the_journal(running):
     by_id = running.journal(f"MESSAGE_ID={ROLLED_BACK}", since=cursor)
     assert by_node
     assert all(entry in by_id for entry in by_node)
-    explained = running.run("journalctl", "-x", "--no-pager", f"--cursor={cursor}", f"MESSAGE_ID={ROLLED_BACK}").stdout
-    assert "Subject: Sequence client rolled back node get_work" in explained
-    assert "Defined-By: HAFTA" in explained
-    assert "went back from checkpoint" in explained
-    assert "If it has a rollback function, that ran with this checkpoint" in explained
+    shown = explained(running, f"--cursor={cursor}", f"MESSAGE_ID={ROLLED_BACK}")
+    assert "Subject: Sequence client rolled back node get_work" in shown
+    assert "Defined-By: HAFTA" in shown
+    assert "went back from checkpoint" in shown
+    assert "If it has a rollback function, that ran with this checkpoint" in shown
 
 
 def test_a_killed_client_is_restarted_and_reads_on(running):
@@ -191,15 +183,9 @@ def test_bad_data_alone_goes_on_for_ever_in_a_bounded_way(running):
 
 def cpu_seconds(machine):
     """Return the CPU time of PID 1, of all that it has reaped, and of both services; and the uptime."""
-    fields = "$14+$15"
-    own = machine.sh(f"awk '{{print {fields}+$16+$17}}' /proc/1/stat")
-    services = [pid(machine, unit) for unit in (SERVER, CLIENT)]
-    more = [
-        machine.sh(f"awk '{{print {fields}}}' /proc/{process}/stat 2>/dev/null || echo 0")
-        for process in services
-        if process
-    ]
-    ticks = sum(int(text) for text in (own, *more))
+    ticks = int(machine.sh("awk '{print $14+$15+$16+$17}' /proc/1/stat"))
+    for process in filter(None, (pid(machine, unit) for unit in (SERVER, CLIENT))):
+        ticks += int(machine.sh(f"awk '{{print $14+$15}}' /proc/{process}/stat 2>/dev/null || echo 0"))
     return ticks / 100, float(machine.sh("cut -d' ' -f1 /proc/uptime"))
 
 

@@ -35,16 +35,27 @@ def test_a_failed_build_tells_why_and_is_not_taken_for_a_tree(tmp_path, monkeypa
     assert (root_file_system(SUITE, tmp_path) / "etc").read_text() == "whole\n"
 
 
-def test_a_killed_build_is_begun_anew(tmp_path, monkeypatch):
-    script = f"""
+IN_ANOTHER_PROCESS = f"""
 import sys
 sys.path.insert(0, {str(Path(rootfs.__file__).parents[1])!r})
 from pathlib import Path
 from booted import rootfs
-rootfs.build_command = lambda suite, tree: ["sh", "-euc", {KILLED!r}, "sh", str(tree)]
-rootfs.root_file_system(rootfs.SUITES["bookworm"], Path({str(tmp_path)!r}))
+script, place = sys.argv[1:]
+rootfs.build_command = lambda suite, tree: ["sh", "-euc", script, "sh", str(tree)]
+input()
+print((rootfs.root_file_system(rootfs.SUITES["bookworm"], Path(place)) / "etc").read_text())
 """
-    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+
+
+def another(script, place):
+    """Start a process that builds a tree when it is sent a line."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    return subprocess.Popen([sys.executable, "-c", IN_ANOTHER_PROCESS, script, str(place)], **pipes)
+
+
+def test_a_killed_build_is_begun_again(tmp_path, monkeypatch):
+    killed = another(KILLED, tmp_path)
+    killed.communicate("\n")
     assert killed.returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["rootfs-bookworm.building"]
     builder(monkeypatch, BUILD)
@@ -53,17 +64,7 @@ rootfs.root_file_system(rootfs.SUITES["bookworm"], Path({str(tmp_path)!r}))
 
 
 def test_two_at_once_build_one_tree(tmp_path):
-    script = f"""
-import sys
-sys.path.insert(0, {str(Path(rootfs.__file__).parents[1])!r})
-from pathlib import Path
-from booted import rootfs
-rootfs.build_command = lambda suite, tree: ["sh", "-euc", {BUILD!r}, "sh", str(tree)]
-input()
-print((rootfs.root_file_system(rootfs.SUITES["bookworm"], Path({str(tmp_path)!r})) / "etc").read_text())
-"""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen([sys.executable, "-c", script], **pipes) for _ in range(2)]
+    both = [another(BUILD, tmp_path) for _ in range(2)]
     for process in both:
         process.stdin.write("\n")
         process.stdin.flush()
@@ -79,12 +80,10 @@ def test_the_name_changes_with_what_goes_in(monkeypatch):
 
 
 def test_the_cache_stands_where_the_environment_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("HAFTA_CACHE", str(tmp_path / "mine"))
-    assert cache_directory() == tmp_path / "mine"
-    monkeypatch.delenv("HAFTA_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_directory() == tmp_path / "xdg" / "hafta"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache_directory() == tmp_path / "home" / ".cache" / "hafta"
+    for name, place in {"HOME": "home/.cache/hafta", "XDG_CACHE_HOME": "xdg/hafta", "HAFTA_CACHE": "mine"}.items():
+        monkeypatch.setenv(name, str(tmp_path / place.partition("/")[0]))
+        if name == "HOME":
+            monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+            monkeypatch.delenv("HAFTA_CACHE", raising=False)
+        assert cache_directory() == tmp_path / place
     assert os.path.isdir(cache_directory())

@@ -3,15 +3,10 @@
 import pytest
 from booted import SUITES, Machine
 from booted.packages import build_next
-from services import CLIENT, SERVER, STARTED, is_running, leftovers, pid, wait_for_read
+from services import CLIENT, SERVER, STARTED, explained, leftovers, pid, push_packages, wait_for_read, wait_for_running
 
 #: Fedora's Python looks there by itself; Debian's has to be told. (The services' launchers say it themselves.)
 SITE = "/usr/lib/python3.11/site-packages"
-
-
-def push(machine, packages, name):
-    for package in packages.glob("*.noarch.rpm"):
-        machine.push(package, f"/srv/{name}/{package.name}")
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +14,16 @@ def fedora(packages):
     """A machine with the .rpm packages installed and both services running."""
     with Machine(SUITES["bookworm"]) as machine:
         machine.sh(f"echo {SITE} > /usr/lib/python3/dist-packages/rpm.pth")
-        push(machine, packages, "first")
+        push_packages(machine, packages, "*.noarch.rpm", "/srv/first")
         machine.sh("rpm --upgrade --verbose --hash --nodeps /srv/first/*.rpm; journalctl --update-catalog")
         yield machine
 
 
-def test_it_installs_and_starts_nothing(fedora):
+def test_it_installs_and_starts_nothing_and_its_commands_answer_and_have_pages(fedora):
     assert fedora.sh("rpm --query hafta python3-hafta").count("hafta-") == 2
     assert fedora.get(SERVER, "ActiveState") == "inactive"
     assert fedora.sh("id -nG hafta-client").split() == ["hafta-client", "hafta"]
     assert fedora.sh("rpm --verify --nodeps hafta python3-hafta || :") == ""
-
-
-def test_the_commands_answer_and_have_pages(fedora):
     assert fedora.sh("hafta --version") == "hafta 0.1.0\n"
     fedora.sh("for page in hafta hafta-run hafta-server.service; do man --warnings $page > /dev/null; done")
 
@@ -43,17 +35,16 @@ def test_it_runs_with_the_settings_of_sysconfig(fedora):
     wait_for_read(fedora, cursor)
     fedora.wait_until("STATUS shows the setting", lambda: "one per 0.05 s" in fedora.get(SERVER, "StatusText"))
     fedora.wait_for_entry("HAFTA_EVENT=sequence-succeeded")
-    explained = fedora.run("journalctl", "-x", "--no-pager", "HAFTA_EVENT=sequence-succeeded").stdout
-    assert "Defined-By: HAFTA" in explained
+    assert "Defined-By: HAFTA" in explained(fedora, "HAFTA_EVENT=sequence-succeeded")
 
 
 def test_an_upgrade_restarts_once_and_keeps_the_configuration(fedora, tmp_path_factory):
-    push(fedora, build_next("rpm", tmp_path_factory.mktemp("next")), "next")
+    push_packages(fedora, build_next("rpm", tmp_path_factory.mktemp("next")), "*.noarch.rpm", "/srv/next")
     before = {unit: pid(fedora, unit) for unit in (SERVER, CLIENT)}
     cursor = fedora.cursor()
     fedora.sh("rpm --upgrade --nodeps /srv/next/*.rpm")
+    wait_for_running(fedora, *before)
     for unit, old in before.items():
-        fedora.wait_until(f"{unit} runs", lambda unit=unit: is_running(fedora, unit))
         assert pid(fedora, unit) != old
         assert len(fedora.journal(f"MESSAGE_ID={STARTED}", f"UNIT={unit}", since=cursor)) == 1
     assert fedora.sh("tail -n 1 /etc/sysconfig/hafta-server") == "HAFTA_BAD_RATE=0\n"

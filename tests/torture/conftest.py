@@ -1,15 +1,16 @@
-"""Torture: faults in bulk. HAFTA_TORTURE=long takes an hour or two; the short mode three to four minutes."""
+"""Torture: faults in bulk. HAFTA_TORTURE=long takes an hour or two; the short mode six minutes."""
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "../unit/overlord")]
 
 LONG = os.environ.get("HAFTA_TORTURE") == "long"
 LONGEST = 7200  # seconds that one test of the long mode may take; each counts its faults, so it ends
@@ -58,6 +59,16 @@ def pytest_terminal_summary(terminalreporter):
         failed = len(terminalreporter.stats.get("failed", [])) + len(terminalreporter.stats.get("error", []))
         word = f"{total} {NONE}" if not failed else f"{total} {NONE} in what passed, and {failed} tests failed"
         terminalreporter.write_line(f"torture: {word}", bold=True)
+
+
+def run_script(name: str, rounds: int, seconds: float, *arguments: object, python: tuple[str, ...] = ()) -> str:
+    """Run a script of this directory with a new seed, before its arguments the rounds; return what it says."""
+    seed = random.randrange(1 << 32)
+    script = os.path.join(os.path.dirname(__file__), name)
+    command = [sys.executable, *python, script, *map(str, (arguments[0], rounds, seed, *arguments[1:]))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=rounds * seconds, check=False)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
+    return done.stdout.strip()
 
 
 def need(*tools: str) -> pytest.MarkDecorator:

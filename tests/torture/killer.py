@@ -27,7 +27,7 @@ STUCK = 30.0
 def torture(directory: str, rounds: int, seed: int, arguments: tuple[int, int, bool]) -> str:
     chance = random.Random(seed)
     board = Board(f"{directory}/board")
-    scale = arguments[1] // 4096 * 8 if arguments[1] > 4096 else 1
+    scale = workload.scale_of(arguments[1])
     written = 0
     for number in range(rounds):
         if chance.random() < 0.05:

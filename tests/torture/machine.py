@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 
-WORKER = os.path.join(os.path.dirname(__file__), "machine_worker.py")
+HERE = os.path.dirname(__file__)
+WORKER = f"{HERE}/machine_worker.py"
 STUCK = 120.0  # seconds; a boot takes two
 
 INIT = """#!/bin/sh
@@ -38,6 +39,8 @@ class Machine:
         with open(f"{path}/init", "w", encoding="utf-8") as file:
             file.write(INIT.format(mount=f"{path}/mount", python=sys.executable, worker=WORKER, arguments=arguments))
         os.chmod(f"{path}/init", 0o755)
+        self._registers = f"{path}/registers.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", self._registers, f"{HERE}/registers.c"], check=True)
 
     def boot(self) -> None:
         command = [
@@ -52,7 +55,7 @@ class Machine:
         command += [f"init={self.path}/init", "con=null", "con0=null,fd:1", "ssl=null", "quiet"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=True, env={**os.environ, "TMPDIR": self.path},
+            start_new_session=True, env={**os.environ, "TMPDIR": self.path, "LD_PRELOAD": self._registers},
         )  # fmt: skip
         self._rest = b""
 

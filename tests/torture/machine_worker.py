@@ -15,7 +15,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.p
 import workload  # noqa: E402 - the path is set above
 
 from hafta.errors import HaftaError  # noqa: E402 - the path is set above
-from hafta.stores.files import FileStore  # noqa: E402 - the path is set above
+from hafta.stores.file.files import FileStore  # noqa: E402 - the path is set above
 
 
 def say(*words: object) -> None:
@@ -23,16 +23,15 @@ def say(*words: object) -> None:
 
 
 def write_records(mount: str, sync_every: int, slot_size: int) -> None:
-    scale = slot_size // 4096 * 8 if slot_size > 4096 else 1
-    with FileStore(f"{mount}/state", slot_size=slot_size).claim("s", durable=bool(sync_every)) as claim:
+    scale = workload.scale_of(slot_size)
+    with FileStore(f"{mount}/state", slot_size=slot_size).claim("s", power=bool(sync_every)) as claim:
         n = workload.value_of(claim.last, scale)
         assert n == workload.independent_value(f"{mount}/state/hafta-s.checkpoint", scale)
         say("FOUND", n, len(claim.incidents))
         while True:
             n += 1
-            claim.enter(workload.frame_of(n, scale))
             sync = bool(sync_every) and n % sync_every == 0
-            claim.write(workload.body_of(n, scale), sync)
+            workload.write(claim, n, scale, sync=sync)
             if sync or not sync_every:
                 say("ACK", n)
 

@@ -13,6 +13,7 @@ import worker
 from sequences import make_folder, nothing_is_lost, serve
 from straced import calls_of, kill
 
+import hafta
 from hafta.runtime import Runtime
 from hafta.settings import Values
 from hafta.stores import FileStore
@@ -79,8 +80,8 @@ class Shop(Program):
     def make(self) -> None:
         make_folder(self.folder)
 
-    def command(self, on_store_error: str = "fail") -> list[str]:
-        return [sys.executable, "-I", "-S", worker.__file__, "shop", self.folder, self.level, on_store_error]
+    def command(self, on_error: str = "fail") -> list[str]:
+        return [sys.executable, "-I", "-S", worker.__file__, "shop", self.folder, self.level, on_error]
 
     def stores(self, call: Call) -> bool:
         return "/state" in call.line
@@ -127,7 +128,7 @@ class Ingest(Program):
         while not self.files("done").count("wednesday"):
             data = EXAMPLE["Data"](Values({"state": self.folder, "pause": 1.0}))
             store = FileStore(self.folder)
-            assert EXAMPLE["ingest"].call(data, runtime=Runtime(quiet=True), store=store, keep=data.kept)
+            assert EXAMPLE["ingest"].call(data, runtime=Runtime(), checkpoints=hafta.Checkpoints(store, keep=data.kept))
             data.ledger.close()
         assert [data.kept[what] for what in ("files", "rows", "bad")] == [2, 3, 1], "not counted once"
         assert [sorted(self.files(folder)) for folder in FOLDERS] == [[], [], ["monday", "wednesday"], ["tuesday"]]

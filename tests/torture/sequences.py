@@ -202,7 +202,7 @@ def _be_the_child(folder, level):
         os._exit(status)
 
 
-def serve(folder, *settle, store=None, **durable):
+def serve(folder, *settle, store=None, level="process", on_error="fail"):
     """Serve all customers, and look whether all is well."""
-    store = store or FileStore(f"{folder}/state")
-    is_served(folder, shop().call(Data(folder, *settle), runtime=Runtime(quiet=True), store=store, **durable))
+    checkpoints = hafta.Checkpoints(store or FileStore(f"{folder}/state"), level=level, on_error=on_error)
+    is_served(folder, shop().call(Data(folder, *settle), runtime=Runtime(), checkpoints=checkpoints))

@@ -19,7 +19,7 @@ from trade import Trade
 from volatile import VolatileDisk, mounted
 
 from hafta.errors import StoreError
-from hafta.stores.files import FileStore
+from hafta.stores.file.files import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Records:
     def __init__(self, disk: VolatileDisk, way: str) -> None:
         self.disk = disk
         self.sync_every, self.slot_size, *_ = WAYS[way]
-        self.scale = 1 if self.slot_size == 4096 else self.slot_size // 512
+        self.scale = workload.scale_of(self.slot_size)
         self.n = 0
 
     def store(self, mount: str) -> FileStore:
@@ -45,7 +45,7 @@ class Records:
 
     def go(self, mount: str, claims: int, writes: int, *, lie: bool = False) -> None:
         for _ in range(claims):
-            with self.store(mount).claim("s", durable=not lie) as claim:
+            with self.store(mount).claim("s", power=not lie) as claim:
                 assert workload.value_of(claim.last, self.scale) == self.n
                 self.disk.tell(str(self.n))
                 for _ in range(writes):
@@ -54,8 +54,7 @@ class Records:
     def write(self, claim, *, lie: bool) -> None:
         self.n += 1
         sync = self.n % self.sync_every == 0
-        claim.enter(workload.frame_of(self.n, self.scale))
-        claim.write(workload.body_of(self.n, self.scale), sync and not lie)
+        workload.write(claim, self.n, self.scale, sync=sync and not lie)
         if sync or lie:
             self.disk.tell(str(self.n))
 
@@ -65,7 +64,7 @@ class Records:
         there = os.path.exists(path)
         n = workload.independent_value(path, self.scale) if there else -1
         assert n <= self.n
-        with self.store(mount).claim("s", durable=True) as claim:
+        with self.store(mount).claim("s", power=True) as claim:
             assert workload.value_of(claim.last, self.scale) == max(n, 0)
         assert os.listdir(f"{mount}/state") == ["hafta-s.checkpoint"]
         return n
@@ -136,7 +135,7 @@ def test_an_error_of_the_disk_is_never_acknowledged_away(errors, tmp_path, tell,
     rounds = 40 if long else 8
     with run.disk.in_use() as mount:
         for _ in range(rounds):
-            with run.store(mount).claim("s", durable=True) as claim:
+            with run.store(mount).claim("s", power=True) as claim:
                 found = workload.value_of(claim.last)
                 assert found >= run.n, f"found {found} of {run.n} acknowledged"
                 run.n = found

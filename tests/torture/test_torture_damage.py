@@ -9,8 +9,8 @@ import pytest
 import workload
 
 from hafta.errors import StoreError
-from hafta.stores import layout
-from hafta.stores.files import FileStore
+from hafta.stores.file import layout
+from hafta.stores.file.files import FileStore
 
 PATH = "hafta-s.checkpoint"
 
@@ -21,8 +21,7 @@ def written(tmp_path):
     store = FileStore(str(tmp_path / "d"))
     with store.claim("s") as claim:
         for n in range(1, 10):
-            claim.enter(workload.frame_of(n))
-            claim.write(workload.body_of(n), sync=n % 4 == 0)
+            workload.write(claim, n, sync=n % 4 == 0)
     with open(os.path.join(store.directory, PATH), "rb") as file:
         return store, file.read()
 
@@ -98,7 +97,7 @@ def test_a_damaged_store_works_again_or_says_why_not(written, tell, long):
         with open(path, "wb") as file:
             file.write(hurt(data, chance))
         try:
-            with store.claim("s", durable=chance.random() < 0.5) as claim:
+            with store.claim("s", power=chance.random() < 0.5) as claim:
                 goes_on(store, claim)
         except StoreError as error:
             assert error.kind == "damaged"  # noqa: PT017 - not raising is fine, too
@@ -120,8 +119,7 @@ def goes_on(store: FileStore, claim) -> None:
     found = workload.value_of(claim.last)
     assert found == 9 or claim.incidents
     for n in range(found + 1, found + 5):
-        claim.enter(workload.frame_of(n))
-        claim.write(workload.body_of(n), sync=n % 2 == 0)
+        workload.write(claim, n, sync=n % 2 == 0)
         seen = store.peek("s")
         assert seen is not None
         assert workload.value_of(seen.saved) == n

@@ -16,7 +16,7 @@ from conftest import LONG, as_root
 from mounting import mount_image, unmount
 
 from hafta.errors import StoreError
-from hafta.stores.files import FileStore
+from hafta.stores.file.files import FileStore
 
 pytestmark = [as_root("to mount small file systems")]
 
@@ -70,8 +70,7 @@ def fill(point: str, leave: int) -> None:
 
 def write(claim, first: int, last: int) -> None:
     for n in range(first, last + 1):
-        claim.enter(workload.frame_of(n))
-        claim.write(workload.body_of(n), sync=n % 3 == 0)
+        workload.write(claim, n, sync=n % 3 == 0)
 
 
 def test_a_disk_without_room_for_the_file_is_a_clear_error(point, tell):
@@ -120,7 +119,7 @@ def test_a_record_that_exists_is_written_however_full_the_disk_is(kind, point, t
     written = 0
     for n in range(1, 300):
         try:
-            with store.claim("s", durable=n % 20 == 1) as claim:
+            with store.claim("s", power=n % 20 == 1) as claim:
                 assert written <= workload.value_of(claim.last) < n
                 write(claim, n, n)
             written = n

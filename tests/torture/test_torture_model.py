@@ -6,6 +6,7 @@ Two instances are written, synced, cleared, claimed anew, killed, flipped, faile
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import tempfile
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hafta.errors import StoreError
-from hafta.stores.files import FileStore
+from hafta.stores.file.files import FileStore
 from hafta.testing.stores import in_child, refused
 
 KEYS = ("a", "b")
 SLOT_SIZES = (4096, 8192)
 FULL, BROKEN = errno.ENOSPC, errno.EIO
+RECENT = 8  # how many acknowledged records may still be in a slot: threads write up to five, and one slot is pinned
 
 
 class Model:
@@ -37,7 +39,7 @@ class Model:
 
     def wrote(self, body: bytes, acknowledged: bool) -> None:
         if acknowledged:
-            self.before = [*self.before, self.acknowledged][-3:]
+            self.before = [*self.before, self.acknowledged][-RECENT:]
             self.acknowledged, self.possible = (self.frame, body), []
         else:
             self.possible.append((self.frame, body))
@@ -49,7 +51,7 @@ class Model:
             allowed += self.before + self.refused
         assert found in allowed
         if found != self.acknowledged:
-            self.before = [*self.before, found][-3:]
+            self.before = [*self.before, self.acknowledged][-RECENT:]  # it may still be in a slot
         self.acknowledged, self.possible, self.hurts = found, [], 0
 
 
@@ -58,28 +60,30 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize(slot_size=st.sampled_from(SLOT_SIZES))
     def begin(self, slot_size):
+        gc.freeze()  # a claim that finds its own process as the holder has the collector run: that is to be quick here
         self.path = tempfile.mkdtemp()
         self.store = FileStore(f"{self.path}/d", slot_size=slot_size)
         self.model = {key: Model() for key in KEYS}
         self.claims = {}
         for key in KEYS:
-            self.claim(key, durable=False)
+            self.claim(key, power=False)
 
     def teardown(self):
+        gc.unfreeze()
         for claim in getattr(self, "claims", {}).values():
             claim.close()
         if hasattr(self, "path"):
             shutil.rmtree(self.path)
 
-    def claim(self, key, durable):
+    def claim(self, key, power):
         model = self.model[key]
         try:
-            claim = self.store.claim(key, durable=durable)
+            claim = self.store.claim(key, power=power)
         except StoreError as error:
             assert error.kind == "damaged"  # noqa: PT017 - not raising is fine, too
-            assert model.hurts >= 3, "less cannot damage all three slots"
+            assert model.hurts >= 2, "one damaged slot hides no record"
             assert self.store.discard(key)
-            claim = self.store.claim(key, durable=durable)
+            claim = self.store.claim(key, power=power)
             self.model[key] = model = Model()
         found = (claim.last.frame, claim.last.body) if claim.last else (b"", b"")
         model.judge(found, bool(claim.incidents))
@@ -132,10 +136,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(key=keys, durable=st.booleans())
     def die_and_claim(self, key, durable):
-        """As SIGKILL does it: the descriptor is gone, and nothing is said."""
-        claim = self.claims.pop(key)
-        claim.abandon()
-        os.close(claim._fd)
+        """As SIGKILL does it: the descriptor is closed, and nothing else happens."""
+        self.claims.pop(key)._file.close()
         self.claim(key, durable)
 
     @rule(key=keys, at=st.integers(4096, 4096 + 3 * 8192 - 1), bit=st.integers(0, 7))
@@ -150,7 +152,7 @@ class StoreMachine(RuleBasedStateMachine):
             file.write(bytes([byte ^ 1 << bit]))
         self.claims.pop(key).close()
         self.model[key].hurts += 1
-        self.claim(key, durable=False)
+        self.claim(key, power=False)
 
     @rule(key=keys, body=bodies)
     def fork(self, key, body):
@@ -182,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.claims.pop(key).close()
         assert self.store.discard(key)
         self.model[key] = Model()
-        self.claim(key, durable=False)
+        self.claim(key, power=False)
 
     @invariant()
     def everybody_sees_it(self):

@@ -83,7 +83,7 @@ def test_an_error_from_any_system_call_of_the_store(program, ever, tell, long):
 
 
 def test_a_shop_that_goes_on_without_its_store_serves_all(tmp_path, tell):
-    """on_store_error="go on": the call comes to its end itself, whatever the store is refused from some call on."""
+    """on_error="go on": the call comes to its end itself, whatever the store is refused from some call on."""
     program = Shop(str(tmp_path / "program"), "power")
 
     def judge(call: Call, error: str) -> None:

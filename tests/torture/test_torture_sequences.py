@@ -13,6 +13,7 @@ import pytest
 from conftest import as_root
 from sequences import Data, is_served, kill_at_random, make_folder, nothing_is_lost, shop
 
+import hafta
 from hafta.errors import StoreError
 from hafta.runtime import Runtime
 from hafta.stores import FileStore
@@ -32,46 +33,31 @@ def world(tmp_path):
     return make
 
 
+def crashed(world, tell, words, *, level="process", **options):
+    """Crash the shop everywhere; `words`: what to tell of the report."""
+    report = crash_everywhere(
+        lambda _folder: shop(), world=world, data=Data, invariant=is_served, always=nothing_is_lost,
+        checkpoints=lambda store, _data: hafta.Checkpoints(store, level=level), **options,
+    )  # fmt: skip
+    tell(report.crashes, words.format(report.cuts))
+
+
 @pytest.mark.parametrize("level", ["process", "power"])
 def test_a_sigkill_at_each_cut_point(world, tell, level):
-    report = crash_everywhere(
-        lambda _folder: shop(),
-        world=world,
-        data=Data,
-        invariant=is_served,
-        always=nothing_is_lost,
-        kill=True,
-        level=level,
-    )
-    tell(report.crashes, f"SIGKILL at each of {report.cuts} cut points, level {level}")
+    crashed(world, tell, f"SIGKILL at each of {{}} cut points, level {level}", level=level, kill=True)
 
 
 def test_a_second_crash_at_each_cut_point_of_the_resume(world, tell, long):
-    report = crash_everywhere(
-        lambda _folder: shop(),
-        world=lambda: world(refusals=long),
-        data=Data,
-        invariant=is_served,
-        always=nothing_is_lost,
-        crashes=2,
-    )
-    tell(report.crashes, f"{report.cuts} pairs of cut points")
+    crashed(lambda: world(refusals=long), tell, "{} pairs of cut points", crashes=2)
 
 
 @pytest.mark.parametrize("times", [2, 3, 4])
 def test_crash_loops_at_each_cut_point(world, tell, times):
-    report = crash_everywhere(
-        lambda _folder: shop(), world=world, data=Data, invariant=is_served, always=nothing_is_lost, times=times
-    )
-    tell(report.crashes, f"each of {report.cuts} cut points {times} times in a row")
+    crashed(world, tell, f"each of {{}} cut points {times} times in a row", times=times)
 
 
 def test_a_power_cut_at_each_pair_of_cut_points(world, tell, long):
-    report = crash_everywhere(
-        lambda _folder: shop(), world=world, data=Data, invariant=is_served, always=nothing_is_lost,
-        power_cut=True, level="power", crashes=2 if long else 1,
-    )  # fmt: skip
-    tell(report.crashes, f"power cuts, {report.cuts} stories")
+    crashed(world, tell, "power cuts, {} stories", level="power", power_cut=True, crashes=2 if long else 1)
 
 
 @pytest.mark.parametrize("level", ["process", "power"])
@@ -118,7 +104,7 @@ def _serve_on(folder, disk):
 
 def _serve(folder, disk):
     try:
-        return shop().call(Data(folder), runtime=Runtime(quiet=True), store=FileStore(str(disk)))
+        return shop().call(Data(folder), runtime=Runtime(), checkpoints=hafta.Checkpoints(FileStore(str(disk))))
     except StoreError as error:
         raise (Full if error.kind == "full" else AssertionError)(str(error)) from error
 

@@ -17,7 +17,7 @@ from conftest import need
 from straced import ERRORS, HANGS, Call, all_of, calls_of, fail, kill
 from workload import Board
 
-from hafta.stores.files import FileStore
+from hafta.stores.file.files import FileStore
 
 pytestmark = need("strace")
 
@@ -41,7 +41,7 @@ class Scene:
     def __init__(self, path, scenario: str) -> None:
         self.path = str(path)
         *self.arguments, self.before = SCENARIOS[scenario]
-        self.scale = 16 if self.arguments[2] == 8192 else 1
+        self.scale = workload.scale_of(self.arguments[2])
         os.makedirs(self.path, mode=0o700)
         if self.before:
             subprocess.run(self.command(self.before), check=True, timeout=HANGS)
@@ -56,17 +56,9 @@ class Scene:
 
     def command(self, writes: int | None = None) -> list[str]:
         first, *rest = self.arguments
-        numbers = [str(number) for number in (writes or first, *rest)]
-        return [
-            sys.executable,
-            "-I",
-            "-S",
-            worker.__file__,
-            "records",
-            f"{self.path}/d",
-            f"{self.path}/board",
-            *numbers,
-        ]
+        numbers = map(str, (writes or first, *rest))
+        files = f"{self.path}/d", f"{self.path}/board"
+        return [sys.executable, "-I", "-S", worker.__file__, "records", *files, *numbers]
 
     def calls(self) -> list[Call]:
         """Return the store's system calls."""
@@ -83,7 +75,7 @@ class Scene:
         """I1 and I2: the next process finds the right record, and works; so does the one after it."""
         board = Board(f"{self.path}/board")
         try:
-            with FileStore(f"{self.path}/d", slot_size=self.arguments[2]).claim("s", durable=True) as claim:
+            with FileStore(f"{self.path}/d", slot_size=self.arguments[2]).claim("s", power=True) as claim:
                 n = workload.value_of(claim.last, self.scale)
                 board.judge(n)
             assert n == workload.independent_value(f"{self.path}/d/hafta-s.checkpoint", self.scale)

@@ -13,6 +13,7 @@ import workload
 from sequences import make_folder, nothing_is_lost, serve, settle
 
 from hafta.stores import FileStore
+from hafta.stores.wrapping import WrappingClaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,26 +82,19 @@ class Telling(FileStore):
         super().__init__(directory)
         self._trade = trade
 
-    def claim(self, *names: str, durable: bool = False) -> TellingClaim:
-        claim = super().claim(*names, durable=durable)
-        self._trade.acknowledge(durable)
+    def claim(self, *names: str, power: bool = False) -> TellingClaim:
+        claim = super().claim(*names, power=power)
+        self._trade.acknowledge(power)
         return TellingClaim(claim, self._trade)
 
 
-class TellingClaim:
+class TellingClaim(WrappingClaim):
     """A claim of it."""
 
     def __init__(self, claim: Claim, trade: Trade) -> None:
-        self._claim = claim
+        super().__init__(claim)
         self._trade = trade
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._claim, name)
-
     def write(self, body: bytes, sync: bool = False) -> None:
-        self._claim.write(body, sync)
-        self._trade.acknowledge(sync)
-
-    def clear(self, sync: bool = False) -> None:
-        self._claim.clear(sync)
+        super().write(body, sync)
         self._trade.acknowledge(sync)

@@ -16,14 +16,14 @@ import workload  # noqa: E402 - the path is set above
 from workload import ACKNOWLEDGED, ATTEMPTED, ROUNDS, Board  # noqa: E402 - the path is set above
 
 from hafta.errors import StoreError  # noqa: E402 - the path is set above
-from hafta.stores.files import FileStore  # noqa: E402 - the path is set above
+from hafta.stores.file.files import FileStore  # noqa: E402 - the path is set above
 
 
 def work(directory: str, board: Board, writes: int, sync_every: int, slot_size: int, durable: bool) -> None:
-    scale = slot_size // 4096 * 8 if slot_size > 4096 else 1
+    scale = workload.scale_of(slot_size)
     store = FileStore(directory, slot_size=slot_size)
     os.sched_yield()  # the mark from which system calls are counted; Python itself never does this
-    with store.claim("s", durable=durable) as claim:
+    with store.claim("s", power=durable) as claim:
         found = workload.value_of(claim.last, scale)
         board.judge(found)
         board[ATTEMPTED] = board[ACKNOWLEDGED] = found
@@ -49,10 +49,10 @@ def write_records(directory: str, board: str, *numbers: str) -> None:
     work(directory, Board(board), writes, sync_every, slot_size, bool(durable))
 
 
-def serve_shop(folder: str, level: str, on_store_error: str) -> None:
+def serve_shop(folder: str, level: str, on_error: str) -> None:
     import sequences
 
-    sequences.serve(folder, level=level, on_store_error=on_store_error)
+    sequences.serve(folder, level=level, on_error=on_error)
 
 
 def main() -> None:

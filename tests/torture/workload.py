@@ -10,9 +10,14 @@ import mmap
 import struct
 import zlib
 
-from hafta.stores.protocol import Saved
+from hafta.stores.protocol import Claim, Saved
 
 ATTEMPTED, ACKNOWLEDGED, NUMBER, ROUNDS = range(4)
+
+
+def scale_of(slot_size: int) -> int:
+    """Return how much larger records may be in slots of this size."""
+    return slot_size // 512 if slot_size > 4096 else 1
 
 
 def frame_of(n: int, scale: int = 1) -> bytes:
@@ -23,6 +28,11 @@ def frame_of(n: int, scale: int = 1) -> bytes:
 
 def body_of(n: int, scale: int = 1) -> bytes:
     return struct.pack("<Q", n) + bytes([(n * 7) & 0xFF]) * ((n * 101) % (200 * scale))
+
+
+def write(claim: Claim, n: int, scale: int = 1, *, sync: bool = False) -> None:
+    claim.enter(frame_of(n, scale))
+    claim.write(body_of(n, scale), sync)
 
 
 def value_of(saved: Saved | None, scale: int = 1) -> int:

@@ -38,7 +38,7 @@ class Machine:
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self.name = f"hafta-test-{os.getpid()}-{suite.name}-{next(_numbers)}"
+        self.name = f"hafta-test-{os.getpid()}-{suite.label}-{next(_numbers)}"
         self._pid = 0
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class Machine:
     def reboot(self) -> None:
         """Shut down as `systemctl reboot` does, and boot the same disk again."""
         self.run("systemctl", "reboot", check=False)
-        self._podman_wait("exited")
+        self._wait_for_exit()
         podman("start", self.name)
         self._wait_for_boot()
 
@@ -79,24 +79,14 @@ class Machine:
         self, *command: str, check: bool = True, timeout: float = LONGEST, stdin: str | bytes = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root in the machine. Raises MachineError if it fails, unless told not to check."""
-        words = ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
+        words = ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--", *command]
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb"}
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        raw = subprocess.run(
-            [*words, "--", *command],
-            env=environ,
-            input=data,
-            check=False,
-            capture_output=True,
-            timeout=timeout,
-            cwd="/",
-        )
-        done = subprocess.CompletedProcess(
-            command, raw.returncode, raw.stdout.decode(errors="replace"), raw.stderr.decode(errors="replace")
-        )
-        if check and done.returncode:
-            raise MachineError(f"{shlex.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+        raw = subprocess.run(words, env=environ, input=data, check=False, capture_output=True, timeout=timeout, cwd="/")
+        out, err = (stream.decode(errors="replace") for stream in (raw.stdout, raw.stderr))
+        if check and raw.returncode:
+            raise MachineError(f"{shlex.join(command)}: status {raw.returncode}\n{out}{err}")
+        return subprocess.CompletedProcess(command, raw.returncode, out, err)
 
     def sh(self, script: str, *, check: bool = True, timeout: float = LONGEST) -> str:
         """Run a shell script and return what it printed."""
@@ -129,10 +119,6 @@ class Machine:
         """Return one property of a unit."""
         return self.show(unit, key)[key]
 
-    def sync_journal(self) -> None:
-        """Wait until journald has written down everything that was sent to it before."""
-        self.run("journalctl", "--sync")
-
     def journal(self, *matches: str, since: str = "", sync: bool = True) -> list[dict[str, str]]:
         """Return the entries that match (FIELD=value, or an option of journalctl), after the cursor `since`.
 
@@ -140,7 +126,7 @@ class Machine:
         journalctl 252 loses the first match after --after-cursor= if the entry of the cursor is no match itself.
         """
         if sync:
-            self.sync_journal()
+            self.run("journalctl", "--sync")
         begin = [f"--cursor={since}"] if since else []
         text = self.run("journalctl", "--output=json", "--all", "--no-pager", "--quiet", *begin, *matches).stdout
         entries = [json.loads(line) for line in text.splitlines()]
@@ -148,15 +134,14 @@ class Machine:
 
     def cursor(self) -> str:
         """Return where the journal ends now: after everything that was sent before."""
-        self.sync_journal()
+        self.run("journalctl", "--sync")
         text = self.run("journalctl", "--lines=0", "--show-cursor", "--no-pager", "--quiet").stdout
         return text.partition("-- cursor: ")[2].strip()
 
     def tail(self, lines: int = 80) -> str:
         """Return the end of the journal, for the report of a failed test."""
-        return self.run(
-            "journalctl", "--no-pager", "--quiet", "--priority=info", f"--lines={lines}", check=False
-        ).stdout
+        words = ("--no-pager", "--quiet", "--priority=info", f"--lines={lines}")
+        return self.run("journalctl", *words, check=False).stdout
 
     def wait_until(self, what: str, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
         """Return the first true answer of `condition()`. Raises MachineError, naming `what`, when the time is up."""
@@ -178,17 +163,18 @@ class Machine:
         self.wait_until(f"{unit} is {state}", lambda: self.get(unit, "ActiveState") == state, timeout)
 
     def _wait_for_boot(self) -> None:
-        self._pid = int(podman("inspect", "--format", "{{.State.Pid}}", self.name).stdout)
-        self.wait_until("systemd answers", lambda: self._state() in {"running", "degraded"})
+        self._pid = int(self._inspect("Pid"))
+        state = lambda: self.run("systemctl", "is-system-running", check=False).stdout
+        self.wait_until("systemd answers", lambda: state() in {"running\n", "degraded\n"})
 
-    def _state(self) -> str:
-        return self.run("systemctl", "is-system-running", check=False).stdout.strip()
+    def _inspect(self, key: str) -> str:
+        return podman("inspect", "--format", f"{{{{.State.{key}}}}}", self.name).stdout.strip()
 
-    def _podman_wait(self, state: str) -> None:
+    def _wait_for_exit(self) -> None:
         end = time.monotonic() + LONGEST
-        while (now := podman("inspect", "--format", "{{.State.Status}}", self.name).stdout.strip()) != state:
+        while (now := self._inspect("Status")) != "exited":
             if time.monotonic() > end:
-                raise MachineError(f"{self.name} is {now}, not {state}")
+                raise MachineError(f"{self.name} is {now}, not exited")
             time.sleep(0.1)
 
 

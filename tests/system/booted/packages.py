@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import subprocess
 from pathlib import Path
+
+from booted.runtime import lock
 
 ROOT = Path(__file__).parents[3]
 
 
 def build_packages(output: Path) -> Path:
     """Build all packages into a directory, unless another worker has. Raises RuntimeError with the log."""
-    fd = os.open(f"{output}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    building = output.with_name(f"{output.name}.building")
+    with lock(Path(f"{output}.lock")):
         if not output.exists():
             for script in ("build-deb", "build-rpm"):
-                _build(script, output.with_name(f"{output.name}.building"))
-            output.with_name(f"{output.name}.building").rename(output)
-    finally:
-        os.close(fd)
+                _run([str(ROOT / "packaging" / script), "--worktree", str(building)])
+            building.rename(output)
     return output
 
 
@@ -39,10 +36,6 @@ def _raise_version(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-
-
-def _build(script: str, output: Path) -> None:
-    _run([str(ROOT / "packaging" / script), "--worktree", str(output)])
 
 
 def _run(command: list[str]) -> None:

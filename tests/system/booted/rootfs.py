@@ -7,34 +7,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from booted.runtime import lock
 
 #: What every machine has; the packages under test bring nothing but themselves.
 PACKAGES = (
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "python3",
-    "python3-click",
-    "python3-sdnotify",
-    "python3-systemd",
-    "autopkgtest",
-    "bash-completion",
-    "man-db",
-    "procps",
-    "rpm",
-)
+    "systemd", "systemd-sysv", "dbus", "python3", "python3-click", "python3-sdnotify", "python3-systemd",
+    "autopkgtest", "bash-completion", "man-db", "procps", "rpm",
+)  # fmt: skip
 #: The pages of the packages under test are installed, and a journal that outlives a reboot is kept.
 DPKG_OPTIONS = ("path-include=/usr/share/man/*", "path-include=/usr/share/doc/hafta*")
 SETUP = (
@@ -53,18 +39,23 @@ class Suite:
     name: str
     systemd: int
     python: str
+    variant: str = ""  # one with other packages, in a word
+    packages: tuple[str, ...] = ()  # these, in place of those that every machine has
+    setup: tuple[str, ...] = ()  # more steps
+
+    @property
+    def label(self) -> str:
+        """What names of files and machines begin with."""
+        return f"{self.name}-{self.variant}" if self.variant else self.name
 
     @property
     def key(self) -> str:
         """A hash of all that decides what the tree holds."""
-        text = "\n".join((self.name, *PACKAGES, *DPKG_OPTIONS, *SETUP))
+        text = "\n".join((self.name, *(self.packages or PACKAGES), *DPKG_OPTIONS, *SETUP, *self.setup))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-SUITES = {
-    "bookworm": Suite("bookworm", 252, "3.11"),
-    "trixie": Suite("trixie", 257, "3.13"),
-}
+SUITES = {"bookworm": Suite("bookworm", 252, "3.11"), "trixie": Suite("trixie", 257, "3.13")}
 
 
 def cache_directory() -> Path:
@@ -79,12 +70,12 @@ def cache_directory() -> Path:
 def root_file_system(suite: Suite, cache: Path | None = None) -> Path:
     """Return the whole tree of a suite, building it if nobody has yet."""
     cache = cache or cache_directory()
-    tree = cache / f"rootfs-{suite.name}-{suite.key}"
+    tree = cache / f"rootfs-{suite.label}-{suite.key}"
     if tree.is_dir():
         return tree
-    with _lock(cache / f"rootfs-{suite.name}.lock"):
+    with lock(cache / f"rootfs-{suite.label}.lock"):
         if not tree.is_dir():
-            building = cache / f"rootfs-{suite.name}.building"
+            building = cache / f"rootfs-{suite.label}.building"
             _remove(building)
             _build(suite, building)
             building.rename(tree)
@@ -93,20 +84,15 @@ def root_file_system(suite: Suite, cache: Path | None = None) -> Path:
 
 def build_command(suite: Suite, tree: Path) -> list[str]:
     """Return the command that makes the tree."""
-    return [
-        "mmdebstrap",
-        "--mode=root",
-        "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
-        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
-        *(f"--customize-hook={step}" for step in SETUP),
-        suite.name,
-        str(tree),
+    options = [f"--dpkgopt={option}" for option in DPKG_OPTIONS] + [
+        f"--customize-hook={step}" for step in (*SETUP, *suite.setup)
     ]
+    packages = f"--include={','.join(suite.packages or PACKAGES)}"
+    return ["mmdebstrap", "--mode=root", "--variant=minbase", packages, *options, suite.name, str(tree)]
 
 
 def _build(suite: Suite, tree: Path) -> None:
-    print(f"building the root file system of {suite.name} (about a minute, once)", file=sys.stderr, flush=True)
+    print(f"building the root file system of {suite.label} (a minute or two, once)", file=sys.stderr, flush=True)
     environ = {**os.environ, "PATH": PATH, "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(build_command(suite, tree), env=environ, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -115,13 +101,3 @@ def _build(suite: Suite, tree: Path) -> None:
 
 def _remove(tree: Path) -> None:
     subprocess.run(["rm", "--recursive", "--force", "--one-file-system", "--", str(tree)], check=True)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NEEDED = ("podman", "runc", "mmdebstrap", "util-linux")
 COMMANDS = ("podman", "mmdebstrap", "nsenter", "runc")
@@ -40,14 +46,10 @@ def why_not() -> str:
     return ""
 
 
-def is_unified() -> bool:
-    """Tell whether cgroups are of version 2 alone."""
-    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
 def runtime() -> str:
     """Return the OCI runtime: crun refuses hybrid cgroups, so there it is runc."""
-    return "crun" if is_unified() and shutil.which("crun") else "runc"
+    is_unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    return "crun" if is_unified and shutil.which("crun") else "runc"
 
 
 @cache
@@ -73,20 +75,22 @@ def podman(*words: str, check: bool = True, timeout: float = 300) -> subprocess.
     return done
 
 
+def boot_id() -> str:
+    """Return the mark of this boot of the kernel."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def owner_of(pid: int) -> str:
     """Return a mark of a running process that no later one has: its boot, its id, its start."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return f"{boot}.{pid}.{started}"
+    return f"{boot_id()}.{pid}.{started}"
 
 
 def is_gone(owner: str) -> bool:
     """Tell whether the process of this mark ran in this boot and has ended."""
     boot, pid, _ = owner.split(".")
-    if boot != Path("/proc/sys/kernel/random/boot_id").read_text().strip():
-        return False
     try:
-        return owner_of(int(pid)) != owner
+        return boot == boot_id() and owner_of(int(pid)) != owner
     except (OSError, ValueError):
         return True
 
@@ -99,3 +103,14 @@ def remove_leftovers() -> list[str]:
     for name in gone:
         podman("rm", "--force", "--time", "0", name, check=False)
     return gone
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Let nobody else in who asks for the same lock."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

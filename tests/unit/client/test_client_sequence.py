@@ -9,7 +9,8 @@ import pytest
 
 from hafta import fifo
 from hafta.client import CP, PROGRAM, Data, client, try_again
-from hafta.journal.events import RolledBack
+from hafta.journal.events import Recovered, RolledBack
+from hafta.reader import BadData
 from hafta.server.source import BAD, GOOD
 from hafta.settings import parse
 from hafta.testing import FakeRuntime
@@ -25,17 +26,25 @@ class Enough(BaseException):
 
 
 class World(FakeRuntime):
-    """A runtime in which a server does the next thing of its list whenever the client waits for it."""
+    """A runtime in which a server does the next thing of its list whenever the client waits for it.
+
+    `meanwhile` comes before it, `then` after it, and `on_sleep` when the client sleeps.
+    """
 
     def __init__(self, path: Path, acts: list[object], on_sleep: Callable[[int], None] = lambda _: None) -> None:
         super().__init__()
         self.pipe, self.acts, self.on_sleep = path, list(acts), on_sleep
         self.writer: int | None = None
+        self.meanwhile: Callable[[list[object]], object] = lambda _acts: None
+        self.then: Callable[[float | None, bool], object] = lambda _timeout, _ready: None
 
     def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
+        self.meanwhile(self.acts)
         if self.acts and (act := self.acts.pop(0)) is not None:
             self.act(act)
-        return super().wait(fd, timeout, write=write)
+        ready = super().wait(fd, timeout, write=write)
+        self.then(timeout, ready)
+        return ready
 
     def act(self, act: object) -> None:
         if self.writer is None:
@@ -44,6 +53,11 @@ class World(FakeRuntime):
             self.close()
         else:
             os.write(self.writer, act)
+
+    def replace_pipe(self) -> None:
+        """Let another pipe take the place of this one."""
+        self.pipe.unlink(missing_ok=True)
+        os.mkfifo(self.pipe, 0o600)
 
     def close(self) -> None:
         if self.writer is not None:
@@ -78,26 +92,23 @@ def reads(*numbers: int) -> list[str]:
     return [f"{number} successful read(s)" for number in numbers]
 
 
-def test_25_good_reads_are_a_sequence(pipe: Path):
-    world = World(pipe, [GOOD] * 25)
-    result = call(world)
-    assert result
-    assert str(result) == "client succeeded"
-    assert world.said == reads(*range(1, 26))
-    assert world.slept == []
+ONE_BY_ONE = reads(*range(1, 26))
+SAID = {
+    "one by one": ([GOOD] * 25, ONE_BY_ONE),
+    "several at once": ([GOOD * 3, GOOD * 22], reads(3, 25)),
+    "in pieces": ([GOOD[:1], GOOD[1:20], GOOD[20:] + GOOD[:25], GOOD[25:] + GOOD * 23], reads(1, 25)),
+    "after a wait, which is told once": ([None, *[GOOD] * 25], ["Waiting for a server on {}", *ONE_BY_ONE]),
+    "after half a record of a dead server": ([GOOD[:20], GONE, *[GOOD] * 25], [OPEN_FAILED, *ONE_BY_ONE]),
+}
 
 
-def test_records_that_come_together_are_told_in_one_line_that_says_what_they_make(pipe: Path):
-    world = World(pipe, [GOOD * 3, GOOD * 22])
-    assert call(world)
-    assert world.said == reads(3, 25)
-
-
-def test_records_that_come_in_pieces_are_no_failure(pipe: Path):
-    world = World(pipe, [GOOD[:1], GOOD[1:20], GOOD[20:] + GOOD[:25], GOOD[25:] + GOOD * 23])
-    assert call(world)
-    assert world.said == reads(1, 25)
-    assert world.events == []
+@pytest.mark.parametrize("how", SAID)
+def test_25_good_reads_are_a_sequence_and_those_that_come_together_are_told_in_one_line(pipe: Path, how: str):
+    acts, said = SAID[how]
+    world = World(pipe, acts)
+    assert bool(call(world))
+    assert (world.said, world.slept) == ([line.format(pipe) for line in said], [])
+    assert bool(world.events) == (GONE in acts)
 
 
 def test_the_number_of_reads_can_be_set_but_not_to_none(pipe: Path):
@@ -121,9 +132,10 @@ def test_bad_data_is_tried_again_and_the_count_of_reads_begins_anew(pipe: Path):
     result = call(world)
     assert world.said == [*reads(1, 2), *BAD_ONE, *BAD_TWO, *reads(*range(1, 26))]
     assert str(result) == "client succeeded after 2 failures"
-    first, second = world.events
+    first, second, recovered = world.events
     assert (first.node, first.checkpoint, first.attempt, first.to_node) == ("get_work", CP.RECEIVED, 1, "get_work")
     assert (second.attempt, second.reason) == (2, "BadData: " + BAD[26:].decode())
+    assert (type(recovered), recovered.node, recovered.failures) == (Recovered, "get_work", 2)
     assert world.slept == [], "trying again takes no time"
 
 
@@ -178,9 +190,7 @@ def write_before_opening(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fifo, "open_reader", open_after_writing)
 
 
-def test_a_server_that_comes_before_the_end_of_the_last_one_is_dealt_with_has_a_reader(
-    pipe: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_server_that_comes_before_the_end_of_the_last_one_is_dealt_with_has_a_reader(pipe, monkeypatch):
     world, read = World(pipe, [GOOD, GONE]), fifo.read
 
     def read_as_it_comes(fd: int, size: int) -> bytes | None:
@@ -196,23 +206,11 @@ def test_a_server_that_comes_before_the_end_of_the_last_one_is_dealt_with_has_a_
 
 
 def test_a_server_that_comes_when_the_second_is_just_over_has_a_reader(pipe: Path, monkeypatch: pytest.MonkeyPatch):
-    class Late(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            ready = super().wait(fd, timeout, write=write)
-            if timeout == 1 and not ready:
-                self.act(b"")
-            return ready
-
-    world = Late(pipe, [GOOD, GONE])
+    world = World(pipe, [GOOD, GONE])
+    world.then = lambda timeout, ready: world.act(b"") if timeout == 1 and not ready else None
     write_before_opening(world, monkeypatch)
     assert call(world)
     assert world.said == [*reads(1), OPEN_FAILED, *reads(25)]
-
-
-def test_half_a_record_of_a_dead_server_is_forgotten(pipe: Path):
-    world = World(pipe, [GOOD[:20], GONE, *[GOOD] * 25])
-    assert call(world)
-    assert world.said == [OPEN_FAILED, *reads(*range(1, 26))]
 
 
 def missing(path: Path) -> str:
@@ -221,7 +219,7 @@ def missing(path: Path) -> str:
 
 
 def file(path: Path) -> str:
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.write_text("precious")
     return f"{path} is a regular file, not a pipe"
 
@@ -255,13 +253,13 @@ def test_a_pipe_that_cannot_be_opened_is_tried_for_ever_and_journal_and_status_s
     assert [first, *others] == [OPEN_FAILED] * 50 + reads(*range(1, 26))
     assert why.startswith(reason)
     assert all(status.startswith(f"waiting: {reason}") for status in world.statuses[:50])
-    assert any(
-        hint in why for hint in ("hafta-server --pipe", "--pipe or HAFTA_PIPE", "name the real path with --pipe")
-    )
+    assert any(hint in why for hint in ("hafta-server --pipe", "--pipe or HAFTA_PIPE", "give the real path (--pipe)"))
     assert world.slept == [1] * 50
     assert world.progresses >= 50
-    assert all(isinstance(event, RolledBack) and reason in event.message() for event in world.events)
-    assert [event.attempt for event in world.events] == list(range(1, 51))
+    *failures, recovered = world.events
+    assert all(isinstance(event, RolledBack) and reason in event.message() for event in failures)
+    assert isinstance(recovered, Recovered)
+    assert [event.attempt for event in failures] == list(range(1, 51))
 
 
 def test_what_to_do_is_said_again_when_the_pipe_cannot_be_opened_for_another_reason(pipe: Path):
@@ -269,36 +267,21 @@ def test_what_to_do_is_said_again_when_the_pipe_cannot_be_opened_for_another_rea
 
     def change(sleeps: int) -> None:
         if sleeps == 2:
-            pipe.write_text("")
             reasons.append(file(pipe))
         if sleeps == 4:
-            pipe.unlink()
-            os.mkfifo(pipe, 0o600)
+            world.replace_pipe()
 
     world = World(pipe, [GOOD] * 25, change)
     assert call(world)
-    why = [line for line in world.said[: -len(reads(*range(25)))] if line != OPEN_FAILED]
+    why = [line for line in world.said[:-25] if line != OPEN_FAILED]
     assert [line.partition(";")[0] for line in why] == reasons
-
-
-def test_a_server_that_does_not_come_is_told_to_be_waited_for_once(pipe: Path):
-    world = World(pipe, [None, *[GOOD] * 25])
-    assert call(world)
-    assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
 
 @pytest.mark.parametrize("looks", [1, 2, 5])
 def test_a_pipe_that_another_takes_the_place_of_is_not_waited_on_for_ever(pipe: Path, looks: int):
     """Else its server waits for a reader, and the client for a server, and both are healthy."""
-
-    class Replacing(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            if self.acts[:2] == [None, GOOD]:
-                self.pipe.unlink()
-                os.mkfifo(self.pipe, 0o600)
-            return super().wait(fd, timeout, write=write)
-
-    world = Replacing(pipe, [None] * looks + [GOOD] * 25)
+    world = World(pipe, [None] * looks + [GOOD] * 25)
+    world.meanwhile = lambda acts: world.replace_pipe() if acts[:2] == [None, GOOD] else None
     assert call(world)
     assert world.said == [f"Waiting for a server on {pipe}", *reads(*range(1, 26))]
 
@@ -306,17 +289,15 @@ def test_a_pipe_that_another_takes_the_place_of_is_not_waited_on_for_ever(pipe: 
 def test_a_pipe_that_another_takes_the_place_of_while_its_server_hangs_is_left(pipe: Path):
     """A process that cannot even be killed keeps its pipe open."""
     hanging: list[int] = []
+    world = World(pipe, [GOOD * 3, None, GOOD * 25])
 
-    class Replacing(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            if self.acts == [None, GOOD * 25] and not hanging:
-                hanging.append(self.writer)
-                self.writer = None
-                self.pipe.unlink()
-                os.mkfifo(self.pipe, 0o600)
-            return super().wait(fd, timeout, write=write)
+    def replace(acts: list[object]) -> None:
+        if acts == [None, GOOD * 25] and not hanging:
+            hanging.append(world.writer)
+            world.writer = None
+            world.replace_pipe()
 
-    world = Replacing(pipe, [GOOD * 3, None, GOOD * 25])
+    world.meanwhile = replace
     assert call(world)
     assert world.said == [*reads(3), OPEN_FAILED, *reads(25)]
     assert world.events[0].reason == f"ServerGone: another pipe has taken the place of {pipe}"
@@ -325,16 +306,10 @@ def test_a_pipe_that_another_takes_the_place_of_while_its_server_hangs_is_left(p
 
 @pytest.mark.parametrize("away", [Path.unlink, lambda pipe: pipe.rename(pipe.with_name("other"))])
 def test_a_pipe_whose_path_is_gone_is_read_on_as_long_as_its_server_writes(pipe: Path, away: Callable[[Path], object]):
-    class Removing(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            if len(self.acts) == 4:
-                away(self.pipe)
-            return super().wait(fd, timeout, write=write)
-
-    world = Removing(pipe, [GOOD * 3, None, None, GOOD[:9], GOOD[9:] + GOOD * 21])
+    world = World(pipe, [GOOD * 3, None, None, GOOD[:9], GOOD[9:] + GOOD * 21])
+    world.meanwhile = lambda acts: away(pipe) if len(acts) == 4 else None
     assert call(world)
-    assert world.said == reads(3, 25)
-    assert world.events == []
+    assert (world.said, world.events) == (reads(3, 25), [])
 
 
 def test_what_a_dead_server_has_left_is_read_and_its_pipe_is_not_waited_on_for_ever(pipe: Path):
@@ -342,28 +317,16 @@ def test_what_a_dead_server_has_left_is_read_and_its_pipe_is_not_waited_on_for_e
     another, last = (os.open(pipe, flags | os.O_NONBLOCK) for flags in (os.O_RDONLY, os.O_WRONLY))
     os.write(last, GOOD * 3)
     os.close(last)
-
-    class Replacing(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            if self.acts == [None, GOOD * 25]:
-                self.pipe.unlink()
-                os.mkfifo(self.pipe, 0o600)
-            return super().wait(fd, timeout, write=write)
-
-    world = Replacing(pipe, [None, None, None, GOOD * 25])
+    world = World(pipe, [None, None, None, GOOD * 25])
+    world.meanwhile = lambda acts: world.replace_pipe() if acts == [None, GOOD * 25] else None
     assert call(world)
     assert world.said == [*reads(3), OPEN_FAILED, f"Waiting for a server on {pipe}", *reads(25)]
     os.close(another)
 
 
 def test_a_pipe_that_is_removed_while_it_is_waited_on_is_missed(pipe: Path):
-    class Removing(World):
-        def wait(self, fd: int, timeout: float | None = None, *, write: bool = False) -> bool:
-            if self.acts[:2] == [None, GOOD]:
-                self.pipe.unlink()
-            return super().wait(fd, timeout, write=write)
-
-    world = Removing(pipe, [None, None, *[GOOD] * 25], lambda _: os.mkfifo(pipe, 0o600))
+    world = World(pipe, [None, None, *[GOOD] * 25], lambda _: os.mkfifo(pipe, 0o600))
+    world.meanwhile = lambda acts: pipe.unlink() if acts[:2] == [None, GOOD] else None
     assert call(world)
     waiting, failed, why, *others = world.said
     assert (waiting, failed) == (f"Waiting for a server on {pipe}", OPEN_FAILED)
@@ -380,7 +343,8 @@ def test_a_read_that_fails_otherwise_is_tried_five_times(pipe: Path):
 
 def test_an_impossible_checkpoint_is_a_panic():
     panics: list[str] = []
-    run = SimpleNamespace(panic=panics.append, say=panics.append, data=SimpleNamespace(kept={"rollbacks": 0}))
+    data = SimpleNamespace(kept={"good": 0, "bad": 0, "rollbacks": 0})
+    run = SimpleNamespace(panic=panics.append, say=panics.append, data=data, reason=BadData(BAD[:26]), state={})
     try_again(run, 7)
     assert panics == ["invalid checkpoint 7"]
 

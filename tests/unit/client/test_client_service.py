@@ -3,15 +3,12 @@
 import os
 import re
 import subprocess
-import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_support import PATIENCE, Child, JournalChild, in_time
+from processes import Child, JournalChild, Restarted, fed, in_time, open_writer
 
 from hafta import exits
 from hafta.server.source import BAD, GOOD
@@ -42,20 +39,8 @@ def said(child: Child) -> str:
     return line
 
 
-def writer(pipe: str) -> int:
-    """Open the pipe for writing as soon as the client reads it."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.002)
-    raise AssertionError("the client never opened the pipe")
-
-
 def test_once_reads_25_records_and_says_what_the_tutorials_says(pipe: str):
-    with client(pipe, "--once") as child:
-        fd = writer(pipe)
+    with client(pipe, "--once") as child, fed(pipe) as fd:
         for number in range(1, 26):
             os.write(fd, GOOD)
             child.wait_line(f"{number} successful read(s)")
@@ -63,23 +48,21 @@ def test_once_reads_25_records_and_says_what_the_tutorials_says(pipe: str):
         assert (status, out, err) == (exits.OK, "Sequence was: client succeeded\n", "")
         assert child.told[0] == "READY=1"
         assert "STOPPING=1" in child.told
-        os.close(fd)
 
 
 def test_bad_data_is_told_by_its_first_character_and_read_on(pipe: str):
-    with client(pipe, "--once", "--reads", "2") as child:
-        fd = writer(pipe)
-        os.write(fd, GOOD)
+    with client(pipe, "--once", "--reads", "2") as child, fed(pipe, GOOD) as fd:
         child.wait_line("1 successful read(s)")
         os.write(fd, BAD + GOOD * 2)
         status, out, err = child.finish()
-        os.close(fd)
     assert status == 0
     assert out.splitlines() == [
         "policy_data = T", "Some bad data", "policy_data = o", "Some bad data",
         "2 successful read(s)", "Sequence was: client succeeded after 2 failures",
     ]  # fmt: skip
-    assert err.count("hafta-client: warning: Sequence client rolled back") == len(err.splitlines()) == 2
+    *rolled_back, recovered = err.splitlines()
+    assert [line.startswith("hafta-client: warning: Sequence client rolled back") for line in rolled_back] == [True] * 2
+    assert recovered == "hafta-client: Sequence client has recovered at node get_work, after 2 failures in a row"
     assert "rolled back node get_work from checkpoint RECEIVED (1), attempt 2, next node get_work: BadData" in err
 
 
@@ -103,36 +86,26 @@ def test_at_full_speed_nothing_is_wrong(pipe: str):
     assert out.splitlines()[-2:] == ["200000 successful read(s)", "Sequence was: client succeeded"]
 
 
-def no_server(pipe: str) -> None:
-    """The pipe is there, and nobody writes."""
-
-
-def no_pipe(pipe: str) -> None:
-    os.unlink(pipe)
-
-
-@pytest.mark.parametrize("trouble", [no_server, no_pipe])
-def test_while_it_waits_the_watchdog_is_fed_and_it_stops_at_once(pipe: str, trouble):
-    trouble(pipe)
+@pytest.mark.parametrize("there", [True, False], ids=["no server", "no pipe"])
+def test_while_it_waits_the_watchdog_is_fed_and_it_stops_at_once(pipe: str, there: bool):
+    if not there:
+        os.unlink(pipe)
 
     def attempt() -> tuple[int, float]:
         with client(pipe, WATCHDOG_USEC="200000") as child:
             child.wait_told("READY=1")
             child.wait_told("WATCHDOG=1", times=4)
-            child.wait_told("STATUS=waiting for a server on" if trouble is no_server else "STATUS=")
+            child.wait_told("STATUS=waiting for a server on" if there else "STATUS=")
             return child.stop()
 
     in_time(attempt)
 
 
 def test_a_server_that_stalls_is_waited_for(pipe: str):
-    with client(pipe, "--once", "--reads", "2", WATCHDOG_USEC="100000") as child:
-        fd = writer(pipe)
-        os.write(fd, GOOD[:9])
+    with client(pipe, "--once", "--reads", "2", WATCHDOG_USEC="100000") as child, fed(pipe, GOOD[:9]) as fd:
         child.wait_told("WATCHDOG=1", times=6)
         os.write(fd, GOOD[9:] + GOOD)
         assert child.finish()[0] == 0
-        os.close(fd)
 
 
 def test_under_systemd_the_journal_has_the_fields_of_each_rollback(pipe: str):
@@ -144,7 +117,7 @@ def test_under_systemd_the_journal_has_the_fields_of_each_rollback(pipe: str):
         assert (entry["HAFTA_NODE"], entry["HAFTA_TO_NODE"]) == ("open_pipe", "open_pipe")
         assert entry["HAFTA_REASON"].endswith(f"there is no pipe at {pipe}")
         assert (entry["SYSLOG_IDENTIFIER"], entry["CODE_FUNC"]) == ("hafta-client", "open_pipe")
-        fd = writer(pipe)
+        fd = open_writer(pipe)
         os.write(fd, BAD)
         entry = child.wait_entry("rolled-back")
         assert (entry["HAFTA_CHECKPOINT_NAME"], entry["HAFTA_SEQUENCE"]) == ("RECEIVED", "client")
@@ -153,56 +126,15 @@ def test_under_systemd_the_journal_has_the_fields_of_each_rollback(pipe: str):
         os.close(fd)
 
 
-def test_it_starts_without_the_heavy_modules():
-    code = "import sys; before = set(sys.modules); import hafta.client; print(*set(sys.modules) - before)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
-    heavy = "argparse asyncio click dataclasses inspect json logging pathlib re subprocess threading typing systemd"
-    assert set() == set(loaded.stdout.split()) & set(heavy.split())
-
-
-def test_the_command_line_is_checked(pipe: str):
-    with client(pipe, "--reads", "0") as child:
-        status, _, err = child.finish()
-    assert status == exits.USAGE
-    assert err.splitlines()[0] == "hafta-client: error: --reads: '0' is not a whole number, 1 or more"
-
-
-class Overlord:
-    """Starts a program again whenever it has ended, until stop()."""
-
-    def __init__(self, program: str) -> None:
-        self.program = program
-        self.starts = 0
-        self.goes_on = True
-        self.process = self.start()
-        self.thread = threading.Thread(target=self.watch)
-        self.thread.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        self.starts += 1
-        return subprocess.Popen([self.program], stdout=subprocess.DEVNULL)
-
-    def watch(self) -> None:
-        while self.process.wait() is not None and self.goes_on:
-            self.process = self.start()
-
-    def stop(self) -> None:
-        self.goes_on = False
-        while self.thread.is_alive():
-            self.process.kill()
-            self.thread.join(0.01)
-
-
 @pytest.fixture
-def overlord(request: pytest.FixtureRequest, tmp_path: Path, build_classic_server) -> Iterator[Overlord]:
+def overlord(request: pytest.FixtureRequest, tmp_path: Path, build_classic_server) -> Iterator[Restarted]:
     """One that runs the classic server; the test's parameter is its rate of bad data."""
-    overlord = Overlord(build_classic_server(str(tmp_path / "pipe"), pause=300, rate=request.param, seed=3))
-    yield overlord
-    overlord.stop()
+    with Restarted(build_classic_server(str(tmp_path / "pipe"), pause=300, rate=request.param, seed=3)) as overlord:
+        yield overlord
 
 
 @pytest.mark.parametrize("overlord", [1], indirect=True)
-def test_bad_data_only_goes_back_to_the_pipe_after_five_failures_for_ever(tmp_path: Path, overlord: Overlord):
+def test_bad_data_only_goes_back_to_the_pipe_after_five_failures_for_ever(tmp_path: Path, overlord: Restarted):
     with client(str(tmp_path / "pipe"), WATCHDOG_USEC="500000") as child:
         lines = [said(child) for _ in range(22)]
         assert child.stop()[0] == 0
@@ -213,7 +145,7 @@ def test_bad_data_only_goes_back_to_the_pipe_after_five_failures_for_ever(tmp_pa
 
 
 @pytest.mark.parametrize("overlord", [25], indirect=True)
-def test_it_reads_the_tutorials_own_server(tmp_path: Path, overlord: Overlord):
+def test_it_reads_the_tutorials_own_server(tmp_path: Path, overlord: Restarted):
     """In C, restarted by an overlord: it is killed once, and dies of SIGPIPE when five bad reads close the pipe."""
     lines: Counter[str] = Counter()
     with client(str(tmp_path / "pipe"), "--reads", "10", WATCHDOG_USEC="2000000") as child:

@@ -57,9 +57,7 @@ def test_it_makes_the_pipe_and_writes_good_and_bad_records(tmp_path: Path, build
     assert stream.replace(BAD, b"").replace(GOOD, b"") in {b"", BAD[:26]}, "cut where we stopped reading, nowhere else"
 
 
-def test_a_reader_that_was_there_first_waits_for_it_and_sees_its_end(
-    tmp_path: Path, build_classic_server: Callable[..., str]
-):
+def test_a_reader_that_was_there_first_waits_for_it_and_sees_its_end(tmp_path, build_classic_server):
     pipe = str(tmp_path / "pipe")
     fifo.make(pipe, 0o600)
     reader = fifo.open_reader(pipe)

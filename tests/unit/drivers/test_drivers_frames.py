@@ -1,6 +1,7 @@
 """What a failed attempt held in its local variables is free before the next attempt begins."""
 
 import socket
+import traceback
 import weakref
 from dataclasses import dataclass
 
@@ -107,7 +108,7 @@ def failing_three_times(way, alive, *, undone=False):
 @pytest.mark.parametrize("undone", [False, True])
 def test_the_frames_of_an_attempt_are_gone_before_the_next_one(way, undone):
     alive = []
-    assert failing_three_times(way, alive, undone=undone).call(runtime=Runtime(quiet=True))
+    assert failing_three_times(way, alive, undone=undone).call(runtime=Runtime())
     assert alive == [0, 0, 0, 0]
 
 
@@ -133,26 +134,19 @@ def test_a_node_may_bind_the_address_again_that_its_failed_attempt_had_bound():
         return hafta.EXIT
 
     with pytest.warns(ResourceWarning, match="unclosed"):
-        result = sequence.call(runtime=Runtime(quiet=True))
+        result = sequence.call(runtime=Runtime())
     assert [type(failure.reason) for failure in result.history] == [ConnectionError]
 
 
 def test_frames_of_rollback_functions_that_fail_while_unwinding_are_let_go():
-    sequence = hafta.Sequence("climb")
-    made, alive = [], []
+    sequence, made, alive = hafta.Sequence("climb"), [], []
 
     @sequence.node
     def base(run):
         alive.append(sum(ref() is not None for ref in made))
         return top if len(alive) < 3 else hafta.EXIT
 
-    @sequence.node
-    def top(run):
-        return run.fail("no")
-
-    @top.policy
-    def _(run, event):
-        return hafta.ROLL_BACK_PREVIOUS
+    top = sequence.node(name="top", policy=lambda run, event: hafta.ROLL_BACK_PREVIOUS)(lambda run: run.fail("no"))
 
     @top.rollback
     def _(run, checkpoint):
@@ -160,23 +154,16 @@ def test_frames_of_rollback_functions_that_fail_while_unwinding_are_let_go():
         made.append(weakref.ref(held))
         raised(run, held)
 
-    assert sequence.call(runtime=Runtime(quiet=True))
+    assert sequence.call(runtime=Runtime())
     assert (len(made), alive) == (2, [0, 0, 0])
 
 
 def test_the_failure_that_a_sequence_ends_with_keeps_its_traceback():
     sequence = hafta.Sequence("end")
-
-    @sequence.node
-    def work(run):
-        raised(run, None)
-
-    result = sequence.call(runtime=Runtime(quiet=True))
-    frames, trace = [], result.reason.__traceback__
-    while trace is not None:
-        frames.append(trace.tb_frame.f_code.co_name)
-        trace = trace.tb_next
-    assert frames[-2:] == ["work", "raised"]
+    sequence.node(name="work")(lambda run: raised(run, None))
+    result = sequence.call(runtime=Runtime())
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(result.reason.__traceback__)]
+    assert frames[-2:] == ["<lambda>", "raised"]
     assert [failure.reason.__traceback__ is None for failure in result.history] == [True] * 4 + [False]
 
 
@@ -185,7 +172,7 @@ def test_an_exception_that_the_caller_is_handling_keeps_its_traceback():
     try:
         raised(None, None)
     except OSError as error:
-        failing_three_times(raised, alive).call(runtime=Runtime(quiet=True))
+        failing_three_times(raised, alive).call(runtime=Runtime())
         mine.append(error)
     assert mine[0].__traceback__ is not None
     assert alive == [0, 0, 0, 0]

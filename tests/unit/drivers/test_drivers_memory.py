@@ -60,7 +60,7 @@ def by_reason(run):
 
 @pytest.mark.parametrize("fail", [by_exception, by_reason])
 def test_a_node_that_fails_a_hundred_thousand_times_fills_no_memory(watch, fail):
-    result = failing(watch, None, fail).call(runtime=Runtime(quiet=True))
+    result = failing(watch, None, fail).call(runtime=Runtime())
     assert result
     assert (result.failures, len(result.history)) == (TIMES * 3 // 4, KEPT)
     assert watch.most < ROOM
@@ -68,7 +68,7 @@ def test_a_node_that_fails_a_hundred_thousand_times_fills_no_memory(watch, fail)
 
 def test_a_policy_that_never_gives_up_fills_no_memory_either(watch):
     """Nor is it slow: the history is told only to who asks for it."""
-    result = failing(watch, Attempts(FOREVER), by_exception).call(runtime=Runtime(quiet=True))
+    result = failing(watch, Attempts(FOREVER), by_exception).call(runtime=Runtime())
     assert (result.failures, result.history[-1].attempt) == (TIMES, TIMES)
     assert watch.most < ROOM
 
@@ -85,7 +85,7 @@ def test_an_event_tells_of_the_time_when_it_was_asked_however_late_it_is_read():
         events.append(event)
         return hafta.default_policy(run, event)
 
-    assert sequence.call(runtime=Runtime(quiet=True))
+    assert sequence.call(runtime=Runtime())
     told = [event for event in events if event.kind is hafta.NORMAL_FAIL]
     assert [[failure.reason for failure in event.failures] for event in told] == [[0], [0, 1], [0, 1, 2]]
     assert [[failure.reason for failure in event.history] for event in told] == [[0], [0, 1], [0, 1, 2]]
@@ -101,9 +101,6 @@ def test_going_round_for_ever_fills_no_memory(watch):
         watch.look(count[0])
         return tock
 
-    @sequence.node
-    def tock(run):
-        return tick if count[0] < TIMES else hafta.EXIT
-
-    assert sequence.call(runtime=Runtime(quiet=True))
+    tock = sequence.node(name="tock")(lambda run: tick if count[0] < TIMES else hafta.EXIT)
+    assert sequence.call(runtime=Runtime())
     assert watch.most < ROOM

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import hafta
-from hafta.policies import FailSequence
+from hafta.policies import Attempts
 from hafta.testing import FakeRuntime
 
 
@@ -21,34 +21,27 @@ def run_in_asyncio(sequence, runtime):
 
 
 def make_inner(asynchronous, fails):
-    inner = hafta.Sequence("inner")
-
-    def plain(run):
-        run.sleep(3)
+    def end(run):
         return run.fail("inner trouble") if fails else hafta.EXIT
 
-    async def coroutine(run):
+    async def wait(run):
         await run.sleep(3)
-        return run.fail("inner trouble") if fails else hafta.EXIT
+        return end(run)
 
-    inner.node(name="deep", policy=lambda run, event: hafta.FAIL_SEQUENCE if fails else hafta.EXIT)(
-        coroutine if asynchronous else plain
-    )
+    policy = lambda run, event: hafta.FAIL_SEQUENCE if fails else hafta.EXIT
+    inner = hafta.Sequence("inner")
+    inner.node(name="deep", policy=policy)(wait if asynchronous else lambda run: run.sleep(3) or end(run))
     return inner
 
 
 def make_outer(asynchronous, inner):
     outer = hafta.Sequence("outer")
 
-    def plain(run):
-        run.data.append(run.call(inner))
-        return hafta.EXIT
-
-    async def coroutine(run):
+    async def wait(run):
         run.data.append(await run.call(inner))
         return hafta.EXIT
 
-    outer.node(name="caller")(coroutine if asynchronous else plain)
+    outer.node(name="caller")(wait if asynchronous else lambda run: run.data.append(run.call(inner)) or hafta.EXIT)
     return outer
 
 
@@ -75,64 +68,48 @@ def test_the_failure_of_an_inner_sequence_is_the_failure_of_the_outer_node(outer
     assert runtime.slept == [3] * 5
 
 
-def test_an_inner_sequence_that_is_called_without_run_has_the_runtime_of_the_outer_one():
-    inner, runtime, outer = make_inner(asynchronous=False, fails=False), FakeRuntime(), hafta.Sequence("outer")
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_inner_sequence_that_is_called_without_run_has_the_runtime_of_the_outer_one(asynchronous):
+    inner, runtime, outer = make_inner(asynchronous, fails=False), FakeRuntime(), hafta.Sequence("outer")
 
-    @outer.node
-    def caller(run):
-        return hafta.EXIT if inner.call() else None
+    async def wait(run):
+        return hafta.EXIT if await inner.call_async() else None
 
-    assert outer.call(runtime=runtime)
+    outer.node(name="caller")(wait if asynchronous else lambda run: hafta.EXIT if inner.call() else None)
+    assert run_it(outer, runtime)
     assert runtime.slept == [3]
     assert runtime.progresses >= 1
 
 
-def test_an_awaited_inner_sequence_without_run_has_the_runtime_of_the_outer_one():
-    inner, runtime, outer = make_inner(asynchronous=True, fails=False), FakeRuntime(), hafta.Sequence("outer")
-
-    @outer.node
-    async def caller(run):
-        return hafta.EXIT if await inner.call_async() else None
-
-    assert runtime.run_async(outer.call_async(runtime=runtime))
-    assert runtime.slept == [3]
-
-
 def test_a_result_that_is_looked_at_instead_of_checked_does_not_fail_the_outer_node():
     inner, outer = make_inner(asynchronous=False, fails=True), hafta.Sequence("outer")
-
-    @outer.node
-    def caller(run):
-        return hafta.EXIT if not inner.call() else None
-
+    outer.node(name="caller")(lambda run: hafta.EXIT if not inner.call() else None)
     assert outer.call(runtime=FakeRuntime())
 
 
-def test_plain_functions_wait_in_asyncio_as_they_do_without():
-    sequence = hafta.Sequence("mixed")
+def plainly(seconds, then=lambda *_: None):
+    def function(run, *args):
+        run.sleep(seconds)
+        return then(run, *args)
 
-    @sequence.node
-    async def first(run):
-        await run.sleep(1)
-        return second
+    return function
 
-    @sequence.node
-    def second(run):
-        run.sleep(2)
-        if run.attempt == 0:
-            raise ValueError("once")
-        return hafta.EXIT
 
-    @second.rollback
-    def _(run, checkpoint):
-        run.sleep(4)
+def awaiting(seconds, then=lambda *_: None):
+    async def function(run, *args):
+        await run.sleep(seconds)
+        return then(run, *args)
 
-    @second.policy
-    def _(run, event):
-        run.sleep(8)
-        return hafta.default_policy(run, event)
+    return function
 
-    runtime = FakeRuntime()
+
+@pytest.mark.parametrize(("one", "two"), [(awaiting, plainly), (plainly, awaiting)])
+def test_plain_functions_wait_in_asyncio_as_they_do_without_and_async_ones_after_plain_ones(one, two):
+    sequence, runtime = hafta.Sequence("mixed"), FakeRuntime()
+    sequence.node(name="first")(one(1, lambda run: "second"))
+    second = sequence.node(name="second")(two(2, lambda run: hafta.EXIT if run.attempt else run.fail("once")))
+    second.rollback(two(4))
+    second.policy(two(8, hafta.default_policy))
     assert run_it(sequence, runtime)
     assert runtime.slept == [1, 2, 8, 4, 8, 2, 8]
 
@@ -143,7 +120,7 @@ def test_what_a_plain_function_raises_is_the_reason_in_asyncio_too(asynchronous)
     sequence = hafta.Sequence("empty")
     runtime = FakeRuntime()
 
-    @sequence.node(policy=FailSequence())
+    @sequence.node(policy=Attempts(1, then=hafta.FAIL_SEQUENCE))
     def work(run):
         return next(iter(()))
 
@@ -156,61 +133,11 @@ def test_what_a_plain_function_raises_is_the_reason_in_asyncio_too(asynchronous)
     assert [type(failure.reason) for failure in result.history] == [StopIteration, StopIteration]
 
 
-def test_async_functions_await_after_plain_ones():
-    sequence = hafta.Sequence("mixed")
-
-    @sequence.node
-    def first(run):
-        run.sleep(1)
-        return second
-
-    @sequence.node
-    async def second(run):
-        await run.sleep(2)
-        if run.attempt == 0:
-            raise ValueError("once")
-        return hafta.EXIT
-
-    @second.rollback
-    async def _(run, checkpoint):
-        await run.sleep(4)
-
-    @second.policy
-    async def _(run, event):
-        await run.sleep(8)
-        return hafta.default_policy(run, event)
-
-    runtime = FakeRuntime()
-    assert run_it(sequence, runtime)
-    assert runtime.slept == [1, 2, 8, 4, 8, 2, 8]
-
-
-def test_a_plain_wrapper_around_an_async_function_works_in_asyncio():
-    sequence = hafta.Sequence("wrapped")
-
-    async def real(run):
-        await run.sleep(2)
-        return hafta.EXIT
-
-    @sequence.node
-    def work(run):
-        return real(run)
-
-    runtime = FakeRuntime()
-    assert runtime.run_async(sequence.call_async(runtime=runtime))
+def test_a_plain_wrapper_around_an_async_function_works_in_asyncio_and_is_refused_without():
+    sequence, runtime, real = hafta.Sequence("wrapped"), FakeRuntime(), awaiting(2, lambda run: hafta.EXIT)
+    sequence.node(name="work")(lambda run: real(run))  # noqa: PLW0108 - the wrapper is what is tested
+    assert run_in_asyncio(sequence, runtime)
     assert runtime.slept == [2]
-
-
-def test_a_plain_wrapper_around_an_async_function_is_refused_without_asyncio():
-    sequence = hafta.Sequence("wrapped")
-
-    async def real(run):
-        return hafta.EXIT
-
-    @sequence.node
-    def work(run):
-        return real(run)
-
     with pytest.raises(hafta.IllegalMove, match=r"^node work is asynchronous$") as caught:
         sequence.call(runtime=FakeRuntime())
     assert caught.value.hint == "call the sequence with `await sequence.call_async()`"

@@ -29,14 +29,6 @@ class Fed(Runtime):
         self.progresses += 1
 
 
-@pytest.fixture
-def pipe():
-    reader, writer = os.pipe()
-    yield reader, writer
-    for fd in (reader, writer):
-        os.close(fd)
-
-
 def wait(runtime, asynchronous, fd, timeout=None, **how):
     if asynchronous:
         return asyncio.run(runtime.await_fd(fd, timeout, **how))
@@ -46,26 +38,22 @@ def wait(runtime, asynchronous, fd, timeout=None, **how):
 both = pytest.mark.parametrize("asynchronous", [False, True])
 
 
-@both
-def test_a_sleep_ends_in_time_and_is_fed_all_along(asynchronous):
-    runtime, began = Fed(), time.monotonic()
-    if asynchronous:
-        asyncio.run(runtime.asleep(0.05))
-    else:
-        runtime.sleep(0.05)
-    assert time.monotonic() - began >= 0.05
-    assert runtime.progresses >= 2
-
-
-@both
-@pytest.mark.parametrize("seconds", [0, -1])
-def test_a_sleep_of_no_time_is_fed_too(asynchronous, seconds):
-    runtime = Fed()
+def sleep(runtime, asynchronous, seconds):
     if asynchronous:
         asyncio.run(runtime.asleep(seconds))
     else:
         runtime.sleep(seconds)
-    assert runtime.progresses == 1
+
+
+@both
+def test_a_sleep_ends_in_time_and_is_fed_all_along_even_if_it_takes_no_time(asynchronous):
+    runtime, began = Fed(), time.monotonic()
+    sleep(runtime, asynchronous, 0.05)
+    assert time.monotonic() - began >= 0.05
+    assert runtime.progresses >= 2
+    for fed, seconds in enumerate((0, -1), runtime.progresses + 1):
+        sleep(runtime, asynchronous, seconds)
+        assert runtime.progresses == fed
 
 
 def test_a_sleep_of_no_time_lets_other_tasks_run():
@@ -93,20 +81,13 @@ def test_a_wait_ends_in_time_and_is_fed_all_along(asynchronous, pipe):
 
 
 @both
-def test_a_wait_for_what_is_ready_returns_at_once(asynchronous, pipe):
+@pytest.mark.parametrize(("timeout", "for_ever"), [(60, None), (0, 0)])
+def test_a_wait_tells_at_once_whether_it_is_ready(asynchronous, pipe, timeout, for_ever):
     reader, writer = pipe
-    assert wait(Runtime(), asynchronous, writer, 60, write=True) is True
+    assert wait(Runtime(), asynchronous, writer, timeout, write=True) is True
+    assert timeout or wait(Runtime(), asynchronous, reader, 0) is False
     os.write(writer, b"x")
-    assert wait(Runtime(), asynchronous, reader) is True
-
-
-@both
-def test_a_wait_that_takes_no_time_tells_whether_it_is_ready(asynchronous, pipe):
-    reader, writer = pipe
-    assert wait(Runtime(), asynchronous, reader, 0) is False
-    assert wait(Runtime(), asynchronous, writer, 0, write=True) is True
-    os.write(writer, b"x")
-    assert wait(Runtime(), asynchronous, reader, 0) is True
+    assert wait(Runtime(), asynchronous, reader, for_ever) is True
 
 
 @both
@@ -193,28 +174,19 @@ def test_a_node_that_takes_the_last_descriptor_fails_as_any_other_and_each_rollb
     assert child.stderr.count(too_many) == 6
 
 
-def test_outside_of_a_sequence_the_current_runtime_is_a_plain_one_of_its_own():
-    assert type(world.current()) is Runtime
-    assert world.current() is not world.current()
-
-
-def test_inside_of_a_sequence_the_current_runtime_is_that_of_the_sequence():
+def test_the_current_runtime_is_that_of_the_sequence_inside_of_one_and_a_plain_one_outside():
     sequence, runtime, seen = hafta.Sequence("inside"), Runtime(), []
 
     @sequence.node
     def work(run):
         seen.append(world.current())
-        return hafta.EXIT
+        return run.data
 
-    assert sequence.call(runtime=runtime)
-    assert seen == [runtime]
-    assert world.current() is not runtime
-
-
-def test_a_call_that_is_broken_off_leaves_the_runtime_as_it_was():
-    sequence, runtime = hafta.Sequence("broken"), Runtime()
-    sequence.node(name="work")(lambda run: "nowhere")
+    assert type(world.current()) is Runtime
+    assert world.current() is not world.current()
+    assert sequence.call(hafta.EXIT, runtime=runtime)
     with pytest.raises(hafta.IllegalMove):
-        sequence.call(runtime=runtime)
-    assert runtime.describers == []
+        sequence.call("nowhere", runtime=runtime)  # broken off: the runtime is left as it was
+    assert seen == [runtime] * 2
     assert world.current() is not runtime
+    assert runtime.describers == []

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path[:0] = [os.path.dirname(__file__), os.path.dirname(__file__) + "/../engine"]  # the models share their tape
+pytest.register_assert_rewrite("durable_stories", "durable_support")
 
-from durable_support import Lives, make_store
+from durable_support import Lives, make_store  # noqa: E402 - the path is set above
 
 
 @pytest.fixture(params=["memory", "file"])

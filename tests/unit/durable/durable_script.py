@@ -4,53 +4,20 @@ When the tape is at its end, normal functions exit, rollback functions name thei
 one: so every story ends.
 """
 
-import os
-
+from engine_effort import MANY, OPTIONS
+from engine_script import verdict
 from hypothesis import settings
 
 import hafta
 
-#: 2,000 stories where CI is set, 200 elsewhere; new ones in every run.
-stories = settings(
-    max_examples=2_000 if os.environ.get("CI") else 200,
-    derandomize=False,
-    deadline=None,
-    print_blob=True,
-    database=None,
-)
+#: 2,000 stories with HAFTA_EXAMPLES=many, else 200; new ones in every run.
+stories = settings(max_examples=2_000 if MANY else 200, **OPTIONS)
+
 
 KINDS = {
     "NORMAL_SUCCESS": "success", "NORMAL_FAIL": "fail", "ROLLBACK_SUCCESS": "undone", "ROLLBACK_FAIL": "undo failed",
     "INTERRUPTED": "interrupted",
 }  # fmt: skip
-
-
-class Shape:
-    """How many nodes a sequence has, which of them are durable, and which functions they have."""
-
-    def __init__(self, name, size, bits, inner=None):
-        self.name = name
-        self.nodes = [f"{name}{n}" for n in range(size)]
-        self.durable = {node for n, node in enumerate(self.nodes) if bits >> n & 1}
-        self.rollbacks = {node for n, node in enumerate(self.nodes) if (bits >> 4 + n & 1) or (bits >> 8 + n & 1)}
-        self.policies = {node for n, node in enumerate(self.nodes) if bits >> 12 + n & 1}
-        self.inner = inner
-
-    def __repr__(self):
-        return (
-            f"<{self.name}: {self.nodes}, durable {sorted(self.durable)}, rollback {sorted(self.rollbacks)},"
-            f" policy {sorted(self.policies)}, inner {self.inner}>"
-        )
-
-
-class Tape:
-    """The choices, one after the other."""
-
-    def __init__(self, choices):
-        self._choices = iter(choices)
-
-    def next(self):
-        return next(self._choices, None)
 
 
 def checkpoints(number):
@@ -98,44 +65,34 @@ class RealWorld:
         self.inner = shape.inner and RealWorld(shape.inner, tape, said, asynchronous=asynchronous).sequence
         self.sequence = hafta.Sequence(shape.name)
         for name in shape.nodes:
-            normal = self._normal_await if asynchronous else self._normal
-            node = self.sequence.node(name=name, durable=name in shape.durable)(normal)
+            node = self.sequence.node(name=name, durable=name in shape.durable)(self._played(self._begin_normal))
             if name in shape.rollbacks:
-                node.rollback(self._rollback_await if asynchronous else self._rollback)
+                node.rollback(self._played(self._begin_rollback))
             if name in shape.policies:
                 node.policy(self._policy)
 
-    def _normal(self, run):
-        work, calls, to = self._begin_normal(run)
-        for value, state in work:
-            run.checkpoint(value, **state)
-        if calls:
-            run.call(self.inner)
-        return self._end(run, to)
+    def _played(self, begin):
+        """Return a function that does what the tape says, or the same as a coroutine function."""
 
-    async def _normal_await(self, run):
-        work, calls, to = self._begin_normal(run)
-        for value, state in work:
-            run.checkpoint(value, **state)
-        if calls:
-            await run.call(self.inner)
-        return self._end(run, to)
+        def act(run, *checkpoint):
+            work, calls, to = begin(run, *checkpoint)
+            for value, state in work:
+                run.checkpoint(value, **state)
+            return calls, to
 
-    def _rollback(self, run, checkpoint):
-        work, calls, to = self._begin_rollback(run, checkpoint)
-        for value, state in work:
-            run.checkpoint(value, **state)
-        if calls:
-            run.call(self.inner)
-        return self._end(run, to)
+        def plain(run, *checkpoint):
+            calls, to = act(run, *checkpoint)
+            if calls:
+                run.call(self.inner)
+            return self._end(run, to)
 
-    async def _rollback_await(self, run, checkpoint):
-        work, calls, to = self._begin_rollback(run, checkpoint)
-        for value, state in work:
-            run.checkpoint(value, **state)
-        if calls:
-            await run.call(self.inner)
-        return self._end(run, to)
+        async def awaiting(run, *checkpoint):
+            calls, to = act(run, *checkpoint)
+            if calls:
+                await run.call(self.inner)
+            return self._end(run, to)
+
+        return awaiting if self.asynchronous else plain
 
     def _begin_normal(self, run):
         self.said.append(("normal", run.node.name, run.attempt, run.recorded, run.state))
@@ -157,13 +114,4 @@ class RealWorld:
         kind = KINDS[event.kind.name]
         self.said.append(("policy", event.node.name, kind, event.attempt, event.checkpoint, dict(event.state)))
         answer = policy_action(self.shape, self.tape.next(), kind)
-        if answer is None:
-            return hafta.default_policy(run, event)
-        verdict, where = answer
-        by_name = {
-            "current": hafta.ROLL_BACK_CURRENT,
-            "previous": hafta.ROLL_BACK_PREVIOUS,
-            "fail": hafta.FAIL_SEQUENCE,
-            "panic": hafta.PANIC,
-        }
-        return hafta.proceed(where) if verdict == "proceed" else by_name[verdict]
+        return hafta.default_policy(run, event) if answer is None else verdict(*answer)

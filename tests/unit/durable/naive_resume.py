@@ -1,4 +1,4 @@
-"""A naive model of durable calls, written from docs/durable.md: one object for each sequence, one dict for the record.
+"""A naive model of durable calls, written from docs/durable-rules.md: an object for a sequence, a dict for the record.
 
 It shares nothing with hafta/: what is recorded is a list of plain dicts, a process is a Python call, a crash an
 exception. It plays the functions from the tape of durable_script and writes down what they would see.
@@ -9,6 +9,7 @@ import copy
 from durable_script import normal_action, policy_action, rollback_action
 
 FIVE = 5
+NEXT = {"normal": "between", "rollback": "back"}  # what the record says while that has not begun
 
 
 class Crash(BaseException):
@@ -21,10 +22,6 @@ class Stop(BaseException):
 
 class Panic(BaseException):
     pass
-
-
-class Failed(Exception):
-    """A function fails."""
 
 
 class Disk:
@@ -140,10 +137,9 @@ class Naive:
         self.process.chain.remove(self)
 
     def settle(self):
-        if self.todo == "normal" and not (self.begun and self.word == "normal" and self.about == self.node):
-            self.word = "between"
-        elif self.todo == "rollback" and not (self.begun and self.word == "rollback" and self.about == self.node):
-            self.word = "back"
+        begun = self.begun and self.word == self.todo and self.about == self.node
+        if self.todo in NEXT and not begun:
+            self.word = NEXT[self.todo]
         elif self.todo == "unwind":
             self.word = "unwind"
 
@@ -160,7 +156,7 @@ class Naive:
         self.todo = "normal"
         return []
 
-    # Resume (docs/durable.md, section 2)
+    # Resume (docs/durable-rules.md, section 2)
 
     def resume(self, levels):
         mine, inner = levels[0], levels[1:]
@@ -205,7 +201,7 @@ class Naive:
             self.word, self.about = "back", self.node
             return self.local(0)
         if self.word != "unwind":
-            self.then = "previous", None
+            self.then, self.deaths = ("previous", None), 0
         self.todo = "unwound" if self.word == "unwind" and self.deaths >= FIVE else "unwind"
         self.owes = True
         return []
@@ -365,7 +361,9 @@ class Naive:
             self.todo = "failed"
 
     def moved(self):
-        if self.todo == "normal":
-            self.record("between")
-        elif self.todo == "rollback" and self.node != self.about:
-            self.record("back")
+        """Where control goes is on record with the beginning of the function there: here nobody waits before it."""
+        if not self.alone and not self.silent:
+            if self.todo in NEXT:
+                self.word, self.begun = NEXT[self.todo], False
+            elif self.todo == "unwind":
+                self.word = "unwind"

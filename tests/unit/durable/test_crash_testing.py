@@ -6,6 +6,7 @@ import re
 import signal
 
 import pytest
+from durable_support import power
 
 import hafta
 from hafta.stores import FileStore, MemoryStore
@@ -85,7 +86,20 @@ def each_once(folder):
     assert sorted(there) == list(ITEMS)
 
 
-@pytest.mark.parametrize("options", [{}, {"kill": True}, {"power_cut": True, "level": "power"}, {"times": 3}])
+def one_node(name, function, *, rollback=None, durable=False):
+    """A function that builds a sequence of one node; it and its rollback function are given the world, too."""
+
+    def build(world):
+        sequence = hafta.Sequence(name)
+        node = sequence.node(name="work", durable=durable)(lambda run: function(run, world))
+        if rollback is not None:
+            node.rollback(lambda run, checkpoint: rollback(world, checkpoint))
+        return sequence
+
+    return build
+
+
+@pytest.mark.parametrize("options", [{}, {"kill": True}, {"power_cut": True, "checkpoints": power}, {"times": 3}])
 def test_a_sequence_that_undoes_what_it_did_holds_at_every_cut(tmp_path, options):
     report = crash_everywhere(
         ingest, world=make_world(tmp_path), data=lambda _folder: {}, invariant=all_out, always=each_once, **options
@@ -95,7 +109,9 @@ def test_a_sequence_that_undoes_what_it_did_holds_at_every_cut(tmp_path, options
     nothing_to_resume = 2 * options.get("times", 1)  # cut before the first record, and when the last one was made
     assert report.resumes == report.crashes - nothing_to_resume
     assert report.succeeded == report.cuts
-    assert str(report) == f"{report.cuts} cuts, {report.crashes} crashes, {report.resumes} resumes, 0 violations"
+    assert report.stops == (0 if options.keys() & {"kill", "power_cut"} else report.cuts)
+    counts = f"{report.cuts} cuts, {report.crashes} crashes, {report.resumes} resumes, {report.stops} stops"
+    assert str(report) == f"{counts}, 0 violations"
 
 
 def test_before_and_after_each_record_and_wherever_the_program_waits_is_a_cut_point(tmp_path):
@@ -104,7 +120,7 @@ def test_before_and_after_each_record_and_wherever_the_program_waits_is_a_cut_po
     assert [before[0] for before in records[::2]] == ["before it is recorded"] * (len(records) // 2)
     assert [after[0] for after in records[1::2]] == ["when it has been recorded"] * (len(records) // 2)
     assert [before[1] for before in records[::2]] == [after[1] for after in records[1::2]]
-    assert records[0][1] == "ingest normal node look, attempt 0, checkpoint 0"
+    assert records[0][1] == "ingest normal node look attempt 0, checkpoint 0"
     assert records[-1][1] == "the call has ended"
     assert report.points.count("before a sleep of 1 s") == len(ITEMS)
     assert report.points.count("at its progress") == 2 * len(ITEMS)  # its own, and that of its sleep
@@ -137,20 +153,13 @@ def test_all_pairs_of_cuts(tmp_path):
     assert two.crashes == 2 * two.cuts - one.cuts
 
 
-def _short(world):
-    sequence = hafta.Sequence("short")
+def _begin(run, world):
+    run.checkpoint(1)
+    world["begun"] = world.get("begun", 0) + 1
+    return hafta.EXIT
 
-    @sequence.node(durable=True)
-    def work(run):
-        run.checkpoint(1)
-        world["begun"] = world.get("begun", 0) + 1
-        return hafta.EXIT
 
-    @work.rollback
-    def undo(run, _checkpoint):
-        world["undone"] = world.get("undone", 0) + 1
-
-    return sequence
+_short = one_node("short", _begin, rollback=lambda world, _checkpoint: world.update(undone=1), durable=True)
 
 
 def _short_ends(world, result):
@@ -163,54 +172,29 @@ def test_a_crash_loop_climbs_to_the_previous_node():
 
     def build(world):
         sequence = hafta.Sequence("loop")
-
-        @sequence.node(durable=True)
-        def first(run):
-            return second
-
-        @first.rollback
-        def back(run, _checkpoint):
-            world["back"] = True
-
-        @sequence.node
-        def second(run):
-            run.progress()
-            return hafta.EXIT
-
+        first = sequence.node(name="first", durable=True)(lambda run: "second")
+        first.rollback(lambda run, _checkpoint: world.update(back=True))
+        sequence.node(name="second")(lambda run: run.progress() or hafta.EXIT)
         return sequence
 
-    def ends(world, result):
-        climbed.append("back" in world)
-
-    report = crash_everywhere(build, world=dict, invariant=ends, times=5)
+    report = crash_everywhere(
+        build, world=dict, invariant=lambda world, _result: climbed.append("back" in world), times=5
+    )
     assert report.crashes > 3 * report.cuts
     assert sum(climbed) >= 3  # the sleepless point in the second node, and the records about it
 
 
 def test_a_sequence_that_does_not_end_well_counts_as_such():
-    def build(_world):
-        sequence = hafta.Sequence("bad")
-
-        @sequence.node
-        def work(run):
-            return run.fail("never")
-
-        return sequence
-
-    report = crash_everywhere(build, invariant=lambda _world, result: None)
+    never = one_node("bad", lambda run, _world: run.fail("never"))
+    report = crash_everywhere(never, invariant=lambda _world, result: None)
     assert report.succeeded == 0
     assert report.cuts > 10
 
 
 @pytest.mark.parametrize("kill", [False, True])
 def test_a_call_that_raises_is_a_violation(kill):
-    def build(_world):
-        sequence = hafta.Sequence("mistaken")
-        sequence.node(name="work")(lambda run: "nowhere")
-        return sequence
-
     with pytest.raises(Violated, match=r"in a process that was not ended: (IllegalMove|ChildFailed)") as caught:
-        crash_everywhere(build, kill=kill)
+        crash_everywhere(one_node("mistaken", lambda _run, _world: "nowhere"), kill=kill)
     assert "nowhere" in str(caught.value)
 
 
@@ -230,18 +214,15 @@ def test_the_asyncio_driver_and_asynchronous_sequences(tmp_path):
 
 
 def test_an_asynchronous_sleep_is_a_cut_point():
-    def build(_world):
-        sequence = hafta.Sequence("sleeps")
+    sequence = hafta.Sequence("sleeps")
 
-        @sequence.node
-        async def work(run):
-            await run.sleep(2)
-            run.say("done")
-            return hafta.EXIT
+    @sequence.node
+    async def work(run):
+        await run.sleep(2)
+        run.say("done")
+        return hafta.EXIT
 
-        return sequence
-
-    points = crash_everywhere(build).points
+    points = crash_everywhere(sequence).points
     assert "before a sleep of 2 s" in points
     assert "before it says 'done'" in points
 
@@ -299,24 +280,14 @@ def test_a_wait_for_a_descriptor_is_a_cut_point(asynchronous, call):
 def test_what_a_killed_process_does_afterwards_does_not_reach_the_store():
     written = []
 
-    def build(world):
-        sequence = hafta.Sequence("stubborn")
+    def work(run, world):
+        try:
+            run.checkpoint(1)
+        finally:
+            written.append(len(world))
+        return hafta.EXIT
 
-        @sequence.node
-        def work(run):
-            try:
-                run.checkpoint(1)
-            finally:
-                written.append(len(world))
-            return hafta.EXIT
-
-        @work.rollback
-        def undo(run, checkpoint):
-            world.append(checkpoint)
-
-        return sequence
-
-    report = crash_everywhere(build, world=list)
+    report = crash_everywhere(one_node("stubborn", work, rollback=list.append), world=list)
     assert report.cuts == report.succeeded
     assert written
 
@@ -328,7 +299,7 @@ def test_a_store_of_ones_own_is_made_for_each_story(tmp_path):
         made.append(FileStore(str(tmp_path / f"store{len(made)}")))
         return made[-1]
 
-    report = crash_everywhere(_short, world=dict, store=store, kill=True, level="power")
+    report = crash_everywhere(_short, world=dict, store=store, kill=True, checkpoints=power)
     assert len(made) == report.cuts + 2  # the story without a cut, and the one whose cut was beyond the end
     assert made[0].peek("short").saved is None
 
@@ -336,8 +307,9 @@ def test_a_store_of_ones_own_is_made_for_each_story(tmp_path):
 def test_a_cut_store_shows_what_is_below_it():
     seen = []
 
-    def call(sequence, data, *, store, **options):
-        result = sequence.call(data, store=store, **options)
+    def call(sequence, data, *, checkpoints, **options):
+        store = checkpoints.store
+        result = sequence.call(data, checkpoints=checkpoints, **options)
         seen.append((store.peek("short").held, [one.sequence for one in store.snapshots()], store.discard("short")))
         return result
 
@@ -345,30 +317,19 @@ def test_a_cut_store_shows_what_is_below_it():
     assert seen[0] == (False, ["short"], True)
 
 
-def test_a_power_cut_is_not_a_kill():
-    with pytest.raises(ValueError, match="not together with kill=True"):
-        crash_everywhere(_short, world=dict, kill=True, power_cut=True)
-
-
 def test_a_child_that_ends_by_itself_is_a_failure():
-    with pytest.raises(ChildFailed, match="the process ended with 7 of its own"):
+    with pytest.raises(ChildFailed, match="the process ended by itself, with status 7"):
         run_child(lambda tell: os._exit(7))
-    with pytest.raises(ChildFailed, match="the process ended with -15 of its own"):
+    with pytest.raises(ChildFailed, match="the process ended by itself, with status -15"):
         run_child(lambda tell: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def test_the_result_of_a_child_arrives():
-    def build(_world):
-        sequence = hafta.Sequence("bad")
-
-        @sequence.node
-        def work(run):
-            raise OSError(28, "No space left on device")
-
-        return sequence
+    def work(_run, _world):
+        raise OSError(28, "No space left on device")
 
     results = []
-    crash_everywhere(build, invariant=lambda _world, result: results.append(result), kill=True)
+    crash_everywhere(one_node("bad", work), invariant=lambda _world, result: results.append(result), kill=True)
     assert str(results[0]) == "bad failed at node work, attempt 5: [Errno 28] No space left on device"
     assert (results[0].failures, results[0].ok) == (5, False)
 
@@ -384,11 +345,7 @@ def count(keep, seen):
         run.checkpoint(1)
         return second
 
-    @sequence.node
-    def second(run):
-        seen.append(keep(run.data)["n"])
-        return hafta.EXIT
-
+    second = sequence.node(name="second")(lambda run: seen.append(keep(run.data)["n"]) or hafta.EXIT)
     return sequence
 
 
@@ -397,28 +354,55 @@ def test_what_is_kept_is_of_each_process_and_comes_by_the_record_alone():
     report = crash_everywhere(
         lambda _world: count(lambda data: data, seen),
         data=lambda _world: made.append({}) or made[-1],
-        keep=lambda data: data,
+        checkpoints=lambda store, data: hafta.Checkpoints(store, keep=data),
     )
     assert report.cuts == report.succeeded
     assert len(made) > report.cuts
     assert max(seen) == 2  # as many as had begun and recorded it, never those of other stories
 
 
-def test_of_a_dict_to_keep_each_process_has_a_copy():
-    kept, seen = {"n": 5}, []
+def test_what_breaks_on_a_stop_alone_is_found():
+    """A clean-up that is run on the way out, where a killed process would not have come by."""
 
-    def call(sequence, data, *, keep, **options):
-        seen.append(dict(keep))
-        keep["n"] += 1
-        return sequence.call(data, keep=keep, **options)
+    def make(world):
+        sequence = hafta.Sequence("order")
 
-    done = hafta.Sequence("done")
-    done.node(name="only")(lambda run: hafta.EXIT)
-    crash_everywhere(done, keep=kept, call=call)
-    assert kept == {"n": 5}
-    assert seen == [{"n": 5}] * len(seen)
+        @sequence.node(durable=True)
+        def pay(run):
+            try:
+                run.checkpoint(1)
+                world.append("paid")
+                run.progress()
+            except KeyboardInterrupt:
+                world.append("paid again")
+                raise
+            return hafta.EXIT
+
+        @pay.rollback
+        def _(run, checkpoint):
+            world.clear()
+
+        return sequence
+
+    def is_paid_once(world):
+        assert "paid again" not in world
+
+    with pytest.raises(Violated, match=r"after a process was asked to stop at cut .*: AssertionError"):
+        crash_everywhere(make, world=list, always=is_paid_once)
+    for options in ({"kill": True}, {"power_cut": True}):
+        assert crash_everywhere(make, world=list, always=is_paid_once, **options).stops == 0
 
 
-def test_a_kill_with_a_store_in_memory_tests_nothing_and_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="a MemoryStore dies with its process: kill=True needs a store that does not"):
-        crash_everywhere(ingest, world=make_world(tmp_path), store=lambda _world: MemoryStore(), kill=True)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"power_cut": True}, "not together with kill=True"),
+        (
+            {"store": lambda _world: MemoryStore()},
+            "a MemoryStore dies with its process: kill=True needs a store that does not",
+        ),
+    ],
+)
+def test_a_kill_together_with_a_power_cut_or_a_store_in_memory_tests_nothing_and_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        crash_everywhere(_short, world=dict, kill=True, **options)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from durable_support import power
 
 from hafta.testing import Violated, crash_everywhere
 
@@ -43,7 +44,7 @@ def test_the_test_with_crashes(shown, make_folder):
     shown["test_wherever_it_dies"](make_folder)
 
 
-@pytest.mark.parametrize("options", [{"kill": True}, {"times": 3}, {"power_cut": True, "level": "power"}])
+@pytest.mark.parametrize("options", [{"kill": True}, {"times": 3}, {"power_cut": True, "checkpoints": power}])
 def test_the_options_of_the_table(shown, make_folder, options):
     crash_everywhere(
         shown["mover"], world=make_folder, data=shown["Data"], invariant=shown["all_is_moved"],

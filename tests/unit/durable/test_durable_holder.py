@@ -1,4 +1,4 @@
-"""One holder at a time: docs/durable.md, section 2.1; docs/store.md."""
+"""One holder at a time: docs/durable-rules.md, 2.1; docs/store.md."""
 
 import os
 import signal
@@ -6,9 +6,10 @@ import threading
 import time
 
 import pytest
-from durable_support import Lives, Program, at
+from durable_support import Died, Lives, Program, at
 
 import hafta
+from hafta.engine.resume import RUNS
 from hafta.errors import StoreError
 from hafta.stores import FileStore
 from hafta.testing import FakeRuntime
@@ -19,7 +20,7 @@ def test_a_call_inside_of_the_same_call_is_refused_and_says_who_has_it(lives):
 
     def again(run):
         with pytest.raises(StoreError) as caught:
-            program.sequence.call(runtime=FakeRuntime(), store=lives.store)
+            program.sequence.call(runtime=FakeRuntime(), checkpoints=hafta.Checkpoints(lives.store))
         refusals.append(caught.value)
 
     program = Program(lives, "work").say("work", again)
@@ -39,7 +40,9 @@ def test_another_thread_is_refused_while_the_first_one_runs(lives):
         assert leave.wait(30)
 
     program = Program(lives, "work").say("work", wait)
-    first = threading.Thread(target=lambda: program.sequence.call(runtime=FakeRuntime(), store=lives.store))
+    first = threading.Thread(
+        target=lambda: program.sequence.call(runtime=FakeRuntime(), checkpoints=hafta.Checkpoints(lives.store))
+    )
     first.start()
     try:
         assert inside.wait(30)
@@ -99,36 +102,31 @@ def test_a_running_call_can_be_looked_at_without_touching_it(lives):
     program = Program(lives, "first", "work").say("first", at(1, n=1)).say("work", look)
     assert lives.run(program.sequence)
     ((level,),) = seen
-    assert (level.sequence, level.node, level.phase, level.attempt) == ("steps", "work", "normal", 0)
+    assert (level.sequence, level.node, level.doing, level.attempt) == ("steps", "work", RUNS, 0)
     assert (level.checkpoint, level.state) == (5, {"path": "/a"})
     assert [(visit.node, visit.checkpoint, visit.state) for visit in level.stack] == [("first", 1, {"n": 1})]
     assert level.nodes == ("first", "work")
 
 
-@pytest.mark.parametrize("end", ["success", "failure", "mistake", "stop", "death"])
-def test_the_claim_is_given_up_however_the_call_ends(lives, end):
-    def misbehave(run):
-        return "nowhere"
-
-    actions = {"success": [], "failure": ["fail"] * 5, "mistake": [misbehave], "stop": ["stop"], "death": ["die"]}
-    program = Program(lives, "work").say("work", *actions[end])
-    raised = {"mistake": hafta.IllegalMove, "stop": KeyboardInterrupt}.get(end)
-    if raised:
-        with pytest.raises(raised):
-            lives.run(program.sequence)
-    elif end == "death":
-        lives.die(program.sequence)
+@pytest.mark.parametrize(
+    ("actions", "ends"),
+    [
+        ([], True),
+        (["fail"] * 5, False),
+        ([lambda run: "nowhere"], hafta.IllegalMove),
+        (["stop"], KeyboardInterrupt),
+        (["die"], Died),
+    ],
+    ids=["success", "failure", "mistake", "stop", "death"],
+)
+def test_the_claim_is_given_up_however_the_call_ends(lives, actions, ends):
+    program = Program(lives, "work", does={"work": actions})
+    if isinstance(ends, bool):
+        assert lives.run(program.sequence).ok is ends
     else:
-        assert bool(lives.run(program.sequence)) is (end == "success")
+        with pytest.raises(ends):
+            lives.run(program.sequence)
     lives.store.claim("steps").close()
-
-
-def test_a_mistake_of_the_program_leaves_the_record_as_it_was(lives):
-    program = Program(lives, "work").say("work", lambda run: (run.checkpoint(4), "nowhere")[1])
-    with pytest.raises(hafta.IllegalMove):
-        lives.run(program.sequence)
-    assert lives.run(program.sequence)
-    assert lives.said[1] == ("undo work", 4, {})
 
 
 def test_checkpoints_of_other_threads_are_recorded(lives):

@@ -1,4 +1,4 @@
-"""The invariant at the head of docs/durable.md, held against effects: random pipelines, failures, up to four deaths.
+"""The invariant at the head of docs/durable-rules.md, held against effects: random pipelines, up to four deaths.
 
 No model: each function looks for itself whether it may run. With four deaths and failures together nothing is given up.
 """
@@ -88,7 +88,9 @@ def test_what_had_begun_is_rolled_back_once_before_it_begins_again_and_what_had_
         world.just_started = True
         sequence = build(world, shape, failures)
         try:
-            result = sequence.call({}, runtime=FakeRuntime(), store=CutStore(store, Cutter(cut, die=die)))
+            result = sequence.call(
+                {}, runtime=FakeRuntime(), checkpoints=hafta.Checkpoints(CutStore(store, Cutter(cut, die=die)))
+            )
         except Died:
             if world.done == whole and store.peek("line").saved is None:
                 break  # its end was on record

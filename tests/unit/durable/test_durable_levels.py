@@ -1,4 +1,4 @@
-"""What is on the disk before anybody goes on: docs/durable.md, sections 1 and 6; and what no store costs."""
+"""What is on the disk before anybody goes on: docs/durable-rules.md, sections 1 and 6; and what no store costs."""
 
 import os
 import subprocess
@@ -6,109 +6,93 @@ import sys
 import time
 
 import pytest
-from durable_support import Lives, Program, at
+from durable_support import Lives, Program, at, power
 
 import hafta
-from hafta.stores import FileStore, MemoryStore
-from hafta.stores.codec import position
+from hafta.durable.codec import position
+from hafta.engine.machine import Phase
+from hafta.stores import FileStore
+from hafta.stores.wrapping import WrappingClaim, WrappingStore
 from hafta.testing import FakeRuntime, crash_everywhere
 
 
-class Watched:
+class Watched(WrappingStore):
     """A store that writes down each record: what it says, and whether it was synced."""
 
     def __init__(self, store):
-        self.store, self.writes, self.durable = store, [], None
+        super().__init__(store)
+        self.writes, self.power = [], None
 
-    def claim(self, sequence, instance="", *, durable=False):
-        self.durable = durable
-        return WatchedClaim(self.store.claim(sequence, instance, durable=durable), self.writes)
+    def claim(self, sequence, instance="", *, power=False):
+        self.power = power
+        return WatchedClaim(super().claim(sequence, instance, power=power), self.writes)
 
 
-class WatchedClaim:
+class WatchedClaim(WrappingClaim):
     def __init__(self, claim, writes):
-        self.claim, self.writes, self.frame = claim, writes, b""
-        self.last, self.capacity, self.incidents = claim.last, claim.capacity, claim.incidents
-
-    def enter(self, frame):
-        self.frame = frame
-        self.claim.enter(frame)
+        super().__init__(claim)
+        self.writes = writes
 
     def write(self, body, sync=False):
         self.claim.write(body, sync)
-        level = position(self.frame, body).levels[-1]
-        self.writes.append((level.node, level.phase.split(" ")[0], level.checkpoint, sync))
+        self.writes.append(self._told(body) + "+" * sync)
 
-    def clear(self, sync=False):
-        self.claim.clear(sync)
-        self.writes.append(("", "", 0, sync))
+    def _told(self, body):
+        if not self.frame:
+            return "end"
+        one = position(self.frame, body).sequences[-1]
+        word = (
+            "stopped" if one.doing.stopped else "rerun" if one.doing.reruns is not None else WORDS[one.doing.function]
+        )
+        return f"{one.node} {word} {one.checkpoint}"
 
-    def close(self):
-        self.claim.close()
+
+WORDS = {Phase.NORMAL: "normal", Phase.ROLLBACK: "rollback", Phase.UNWIND: "unwind"}
+
+ROWS = {  # nodes, what they do, the level, and what is recorded: where, what goes on, the checkpoint; "+": synced
+    "a transition is one record, and a checkpoint is one": (
+        "first second", {"first": (at(1), at(2))}, "process",
+        "first normal 0, first normal 1, first normal 2, second normal 0, end",
+    ),
+    "at the level power everything is synced": (
+        "first second", {"first": at(1), "second": at(2, "fail")}, "power",
+        ", ".join(f"first normal {n}+" for n in (0, 1))
+        + "".join(f", second {what}+" for what in ("normal 0", "normal 2", "rollback 2", "normal 0")) + ", end+",
+    ),
+    "at the level power unwinding is synced": (
+        "first work", {"first": at(3), "work": ["fail"] * 5}, "power",
+        "first normal 0+, first normal 3+" + ", work normal 0+, work rollback 0+" * 4
+        + ", work normal 0+, work unwind 0+, first rollback 3+, first normal 0+, work normal 0+, end+",
+    ),
+    "at the level power the way to the next function is recorded before a wait, but not synced": (
+        "first? second", {"ask first": hafta.proceed("second").after(5)}, "power",
+        "first normal 0+, second normal 0, second normal 0+, end+",
+    ),
+    "a single checkpoint is synced at the level process": (
+        "work", {"work": (at(1), lambda run: run.checkpoint(2, sync=True))}, "process",
+        "work normal 0, work normal 1, work normal 2+, end",
+    ),
+    "at the level power the end of an inner sequence is synced": (
+        "load", {"load": "call"}, "power", "load normal 0+, put normal 0+, load normal 0+, end+",
+    ),
+}  # fmt: skip
 
 
-def recorded(lives, program, **durable):
+@pytest.mark.parametrize(("nodes", "does", "level", "records"), ROWS.values(), ids=ROWS)
+def test_what_is_recorded_and_what_of_it_is_synced(lives, nodes, does, level, records):
     watched = Watched(lives.store)
-    lives.run(program.sequence, store=watched, **durable)
-    return watched
+    inner = Program(lives, "put", name="inner")
+    lives.run(Program(lives, *nodes.split(), does=does, inner=inner).sequence, store=watched, level=level)
+    assert ", ".join(watched.writes) == records
+    assert watched.power is (level == "power")
 
 
-def test_a_transition_is_two_records_and_a_checkpoint_is_one(lives):
-    program = Program(lives, "first", "second").say("first", lambda run: (run.checkpoint(1), run.checkpoint(2))[0])
-    watched = recorded(lives, program)
-    assert [write[:3] for write in watched.writes] == [
-        ("first", "normal", 0), ("first", "normal", 1), ("first", "normal", 2),
-        ("second", "between", 0), ("second", "normal", 0),
-        ("", "", 0),
-    ]  # fmt: skip
-    assert watched.durable is False
-    assert not any(sync for *_, sync in watched.writes)
-
-
-def test_at_the_level_power_everything_is_synced_but_the_way_between_nodes(lives):
-    program = Program(lives, "first", "second").say("first", at(1)).say("second", at(2, "fail"))
-    watched = recorded(lives, program, level="power")
-    assert watched.durable is True
-    assert watched.writes == [
-        ("first", "normal", 0, True), ("first", "normal", 1, True),
-        ("second", "between", 0, False), ("second", "normal", 0, True), ("second", "normal", 2, True),
-        ("second", "rollback", 2, True), ("second", "between", 0, False), ("second", "normal", 0, True),
-        ("", "", 0, True),
-    ]  # fmt: skip
-
-
-def test_at_the_level_power_unwinding_is_synced_but_the_way_to_the_previous_node(lives):
-    program = Program(lives, "first", "work").say("first", at(3)).say("work", *["fail"] * 5)
-    writes = recorded(lives, program, level="power").writes
-    at_unwind = writes.index(("work", "unwind", 0, True))
-    assert writes[at_unwind : at_unwind + 3] == [
-        ("work", "unwind", 0, True), ("first", "back", 3, False), ("first", "rollback", 3, True),
-    ]  # fmt: skip
-
-
-def test_a_single_checkpoint_is_synced_at_the_level_process(lives):
-    program = Program(lives, "work").say("work", lambda run: (run.checkpoint(1), run.checkpoint(2, sync=True))[0])
-    assert [(checkpoint, sync) for _, _, checkpoint, sync in recorded(lives, program).writes] == [
-        (0, False), (1, False), (2, True), (0, False),
-    ]  # fmt: skip
-
-
-def test_at_the_level_power_a_stop_and_taking_up_are_synced(lives):
-    program = Program(lives, "open", "work").say("work", "die", at(2, "stop"))
+def test_at_the_level_power_a_stop_and_rerunning_are_synced(lives):
+    program = Program(lives, "open", "work", does={"work": ["die", at(2, "stop")]})
     lives.die(program.sequence)
     watched = Watched(lives.store)
-    with pytest.raises(KeyboardInterrupt):
-        lives.run(program.sequence, store=watched, level="power")
-    assert watched.writes[0] == ("work", "taking-up", 0, True)
-    assert watched.writes[-1] == ("work", "stopped", 2, True)
-
-
-def test_at_the_level_power_the_end_of_an_inner_sequence_is_synced(lives):
-    inner, outer = Program(lives, "put", name="inner"), Program(lives, "load", name="outer")
-    outer.say("load", lambda run: run.call(inner.sequence) and None)
-    assert recorded(lives, outer, level="power").writes == [
-        ("load", "normal", 0, True), ("put", "normal", 0, True), ("load", "normal", 0, True), ("", "", 0, True),
-    ]  # fmt: skip
+    lives.ends(program.sequence, "stop", store=watched, level="power")
+    assert (watched.writes[0], watched.writes[-1]) == ("work rerun 0+", "work stopped 2+")
 
 
 def test_a_power_checkpoint_is_on_the_disk_when_it_returns(tmp_path, monkeypatch):
@@ -116,7 +100,7 @@ def test_a_power_checkpoint_is_on_the_disk_when_it_returns(tmp_path, monkeypatch
     lives = Lives(FileStore(str(tmp_path)), asynchronous=False)
     program = Program(lives, "work")
     lives.run(program.sequence)  # the file is there
-    for level, syncs in (("process", 0), ("power", 4)):  # the claim syncs once what it has read
+    for level, syncs in (("process", 0), ("power", 5)):  # the claim syncs what it has read; the first record is two
         calls = []
         monkeypatch.setattr(os, "fdatasync", calls.append)
         program.say("work", at(1))
@@ -157,7 +141,7 @@ def test_whatever_a_power_cut_loses_each_node_is_rolled_back_before_it_begins_ag
         assert result
         assert world == dict.fromkeys(range(4), "done")
 
-    report = crash_everywhere(build, world=dict, invariant=whole, power_cut=True, level="power", crashes=2)
+    report = crash_everywhere(build, world=dict, invariant=whole, power_cut=True, checkpoints=power, crashes=2)
     assert report.cuts > 300
 
 
@@ -168,37 +152,33 @@ def told_by(program: str) -> str:
     return done.stdout
 
 
-def test_no_store_no_record_and_nothing_of_it_is_loaded():
-    program = """
+LOADS = """
 import sys, hafta
-sequence = hafta.Sequence("plain")
+from hafta.runtime import Runtime
+sequence = hafta.Sequence("loads")
 @sequence.node
 def work(run):
     run.checkpoint(1, path="/a")
     return run.fail("once") if run.attempt == 0 else hafta.EXIT
-from hafta.runtime import Runtime
-assert sequence.call(runtime=Runtime(quiet=True))
-print([name for name in sys.modules if name.startswith("hafta.stores") or name in {
-    "hafta.drivers.book", "hafta.drivers.ledger", "hafta.drivers.resume", "hafta.engine.place", "asyncio", "json"}])
+assert sequence.call(runtime=Runtime(), checkpoints={checkpoints})
+print([name for name in sys.modules if {unwanted} & {{name, name.rpartition(".")[0]}}])
 """
-    assert told_by(program) == "[]\n"
 
 
-def test_a_durable_call_loads_nothing_that_start_up_forbids(tmp_path):
-    program = f"""
-import sys, hafta
-from hafta.stores import FileStore
-sequence = hafta.Sequence("durable")
-@sequence.node
-def work(run):
-    run.checkpoint(1, path="/a")
-    return run.fail("once") if run.attempt == 0 else hafta.EXIT
-from hafta.runtime import Runtime
-assert sequence.call(runtime=Runtime(quiet=True), store=FileStore({str(tmp_path)!r}))
-forbidden = {{"asyncio", "click", "dataclasses", "json", "logging", "pathlib", "re", "subprocess", "typing"}}
-print(sorted(forbidden & set(sys.modules)))
-"""
-    assert told_by(program) == "[]\n"
+@pytest.mark.parametrize(
+    ("checkpoints", "unwanted"),
+    [
+        ("None", {"hafta.stores", "hafta.durable", "asyncio", "json"}),
+        (
+            "hafta.Checkpoints(__import__('hafta.stores').stores.FileStore({!r}))",
+            {"asyncio", "click", "dataclasses", "json", "logging", "pathlib", "re", "subprocess", "typing"},
+        ),
+    ],
+    ids=["no store, no record", "a durable call"],
+)
+def test_nothing_is_loaded_that_is_not_needed_or_that_start_up_forbids(checkpoints, unwanted, tmp_path):
+    told = told_by(LOADS.format(checkpoints=checkpoints.format(str(tmp_path)), unwanted=unwanted))
+    assert told == "[]\n"
 
 
 def test_an_idle_durable_call_has_no_thread(tmp_path):
@@ -212,7 +192,7 @@ def test_an_idle_durable_call_has_no_thread(tmp_path):
         return hafta.EXIT
 
     before = len(os.listdir("/proc/self/task"))
-    assert sequence.call(runtime=FakeRuntime(), store=FileStore(str(tmp_path)), level="power")
+    assert sequence.call(runtime=FakeRuntime(), checkpoints=hafta.Checkpoints(FileStore(str(tmp_path)), level="power"))
     assert seen == [before]
 
 
@@ -228,7 +208,7 @@ def work(run):
     os.write(1, b".")
     run.wait(0)
     return hafta.EXIT
-assert sequence.call(store=FileStore({str(tmp_path)!r}), level="power")
+assert sequence.call(checkpoints=hafta.Checkpoints(FileStore({str(tmp_path)!r}), level="power"))
 """
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout.read(1) == b"."
@@ -250,7 +230,7 @@ def rest(pid):
 
 
 def test_instances_are_apart(lives):
-    program = Program(lives, "work").say("work", at(1, "die"), at(2, "die"))
+    program = Program(lives, "work", does={"work": [at(1, "die"), at(2, "die")]})
     lives.die(program.sequence, instance="a")
     lives.die(program.sequence, instance="b")
     lives.said.clear()
@@ -258,11 +238,3 @@ def test_instances_are_apart(lives):
     assert lives.said[0] == ("undo work", 2, {})
     assert lives.run(program.sequence, instance="c")
     assert lives.said[2:] == [("work", 0)]
-
-
-def test_a_memory_store_resumes_within_the_process():
-    lives = Lives(MemoryStore(), asynchronous=False)
-    program = Program(lives, "work").say("work", at(1, "die"))
-    lives.die(program.sequence)
-    assert lives.run(program.sequence)
-    assert lives.said[1] == ("undo work", 1, {})

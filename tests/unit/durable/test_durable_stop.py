@@ -1,167 +1,115 @@
 """A call that somebody stops (SIGTERM, SIGINT, cancellation) is resumed, and no failure is counted."""
 
 import asyncio
+import contextlib
 import gc
+import itertools
 import os
 import signal
 
 import pytest
-from durable_support import Died, Lives, Program, at
+from durable_stories import STOPPED, Story, stories
+from durable_support import Lives, Program, at, judged
+from stop_points import Points
 
 import hafta
+from hafta.engine.machine import Phase
+from hafta.engine.resume import NEXT, RUNS, UNDOES_NEXT, Doing
 from hafta.stores import FileStore, MemoryStore
+from hafta.stores.wrapping import WrappingStore
 from hafta.testing import FakeRuntime
 
+CALLS = {"load": ["call"] * 8}
 
-class Slow(FakeRuntime):
-    """Whoever sleeps here is asked to stop."""
-
-    def sleep(self, seconds):
-        raise KeyboardInterrupt
-
-    async def asleep(self, seconds):
-        raise KeyboardInterrupt
-
-
-def stop(lives, sequence):
-    """Run a process that is stopped from inside of its functions."""
-    with pytest.raises(KeyboardInterrupt):
-        lives.run(sequence)
-
-
-def stop_asleep(lives, sequence):
-    """Run a process that is stopped when it first sleeps."""
-    with pytest.raises(KeyboardInterrupt):
-        lives.run(sequence, runtime=Slow())
-
-
-def delayed(kind, verdict=None):
-    """A policy that waits before what follows this kind of event."""
-
-    def policy(run, event):
-        answer = hafta.default_policy(run, event)
-        return (verdict or answer).after(5) if event.kind is kind else answer
-
-    return policy
-
-
-def test_stopped_in_a_node_it_is_rolled_back_and_no_failure_is_counted(lives):
-    program = Program(lives, "work").say("work", *[at(1, "stop", path="/a")] * 7)
-    for _ in range(7):
-        stop(lives, program.sequence)
-    assert [level.phase for level in lives.record("steps")] == ["stopped normal"]
-    assert lives.run(program.sequence)
-    assert lives.said == [("work", 0), *[("undo work", 1, {"path": "/a"}), ("work", 0)] * 7]
-    (rolled,) = lives.events("rolled-back")
-    assert "was stopped in it" in rolled.reason
-
-
-def test_stopped_in_a_rollback_function_it_runs_again(lives):
-    program = Program(lives, "work").say("work", "fail").say("work", at(3, "stop"), function="rollback")
-    stop(lives, program.sequence)
-    assert lives.run(program.sequence)
-    assert lives.said == [("work", 0), ("undo work", 0, {}), ("undo work", 3, {}), ("work", 1)]
-
-
-def test_stopped_while_unwinding_it_goes_on_unwinding(lives):
-    program = Program(lives, "first", "work", durable=("first",)).say("work", *["fail"] * 5)
-    program.say("work", *[None] * 4, *["stop"] * 7, function="rollback")
-    for _ in range(7):
-        stop(lives, program.sequence)
-    lives.said.clear()
-    assert lives.run(program.sequence)
-    assert lives.said == [("undo work", 0, {}), ("undo first", 0, {}), ("first", 0), ("work", 0)]
+STORIES = {
+    "stopped in a node, it is rolled back and no failure is counted": Story(
+        "work", {"work": [at(1, "stop", path="/a")] * 7}, *["stop"] * 7, doing=STOPPED, rolled="was stopped in it",
+        whole="work 0" + ", undo work 1 path='/a', work 0" * 7,
+    ),
+    "stopped in a rollback function, it runs again": Story(
+        "work", {"work": "fail", "undo work": at(3, "stop")}, "stop",
+        whole="work 0, undo work 0 {}, undo work 3 {}, work 1",
+    ),
+    "stopped while unwinding, it goes on unwinding": Story(
+        "first* work", {"work": ["fail"] * 5, "undo work": [*[None] * 4, *["stop"] * 7]}, *["stop"] * 7,
+        says="undo work 0 {}, undo first 0 {}, first 0, work 0",
+    ),
+    "stopped between nodes, nothing is rolled back": Story(
+        "first* second", {}, "stop asleep", policies={"first": judged(hafta.NORMAL_SUCCESS, delay=5)},
+        doing=NEXT.replace(stopped=True), whole="first 0, second 0",
+    ),
+    "stopped before a rollback that was decided, no policy is asked again": Story(
+        "work?", {"work": at(4, "fail"), "ask work": hafta.ROLL_BACK_CURRENT.after(5)}, "stop asleep",
+        doing=UNDOES_NEXT.replace(stopped=True),
+        whole="work 0, ask work NORMAL_FAIL 1, undo work 4 {}, ask work ROLLBACK_SUCCESS 1, work 1,"
+        " ask work NORMAL_SUCCESS 1",
+    ),
+    "stopped before an unwinding that was decided, it begins": Story(
+        "work other", {"work": at(4, "fail")}, "stop asleep",
+        policies={"work": judged(hafta.NORMAL_FAIL, hafta.proceed("other"), delay=5)},
+        doing=Doing(Phase.UNWIND, begun=True, then=hafta.proceed("other"), stopped=True),
+        whole="work 0, undo work 4 {}, other 0",
+    ),
+    "stopped before the previous node is rolled back, that one is next": Story(
+        "first* work", {"first": at(2), "work": "fail", "undo work": "fail"}, "stop asleep",
+        policies={"work": judged(hafta.ROLLBACK_FAIL, delay=5)}, says="undo first 2 {}, first 0, work 0",
+    ),
+    "stopped while nodes run again, nothing is counted": Story(
+        "open work", {"open": [None, *["stop"] * 7], "work": at(1, "die")}, "die", *["stop"] * 7,
+        says="open 0, undo work 1 {}, work 1",
+    ),
+    "stopped in an inner sequence, that one resumes": Story(
+        "load", CALLS | {"put": [at(1, "stop")] * 7}, *["stop"] * 7, inner="put", doing=STOPPED,
+        says="load 0, undo put 1 {}, put 0",
+    ),
+    "stopped in the outer node before the inner call, the inner sequence still resumes": Story(
+        "load", {"load": ["call", *["stop"] * 7, "call"], "put": at(1, "die")}, "die", *["stop"] * 7, inner="put",
+        says="load 0, undo put 1 {}, put 1",
+    ),
+}  # fmt: skip
 
 
-def test_stopped_between_nodes_nothing_is_rolled_back(lives):
-    program = Program(lives, "first", "second", durable=("first",))
-    program.sequence.nodes["first"].policy(delayed(hafta.NORMAL_SUCCESS))
-    stop_asleep(lives, program.sequence)
-    assert [level.phase for level in lives.record("steps")] == ["stopped between"]
-    assert lives.run(program.sequence)
-    assert lives.said == [("first", 0), ("second", 0)]
-
-
-def test_stopped_before_a_rollback_that_was_decided_no_policy_is_asked_again(lives):
-    program = Program(lives, "work").say("work", at(4, "fail"))
-    asked = []
-    program.sequence.nodes["work"].policy(lambda run, event: (asked.append(event.kind), _wait(run, event))[1])
-    stop_asleep(lives, program.sequence)
-    assert [level.phase for level in lives.record("steps")] == ["stopped back"]
-    assert lives.run(program.sequence)
-    assert asked == [hafta.NORMAL_FAIL, hafta.ROLLBACK_SUCCESS, hafta.NORMAL_SUCCESS]
-    assert lives.said == [("work", 0), ("undo work", 4, {}), ("work", 1)]
-
-
-def _wait(run, event):
-    verdict = hafta.default_policy(run, event)
-    return verdict.after(5) if event.kind is hafta.NORMAL_FAIL else verdict
-
-
-def test_stopped_before_an_unwinding_that_was_decided_it_begins(lives):
-    program = Program(lives, "work", "repair").say("work", at(4, "fail"))
-    program.sequence.nodes["work"].policy(delayed(hafta.NORMAL_FAIL, hafta.proceed("repair")))
-    stop_asleep(lives, program.sequence)
-    assert [level.phase for level in lives.record("steps")] == ["stopped unwind 0 PROCEED repair"]
-    assert lives.run(program.sequence)
-    assert lives.said == [("work", 0), ("undo work", 4, {}), ("repair", 0)]
-
-
-def test_stopped_before_the_previous_node_is_rolled_back_that_one_is_next(lives):
-    program = Program(lives, "first", "work", durable=("first",)).say("first", at(2)).say("work", "fail")
-    program.say("work", "fail", function="rollback")
-    program.sequence.nodes["work"].policy(delayed(hafta.ROLLBACK_FAIL))
-    stop_asleep(lives, program.sequence)
-    lives.said.clear()
-    assert lives.run(program.sequence)
-    assert lives.said == [("undo first", 2, {}), ("first", 0), ("work", 0)]
-
-
-def test_stopped_while_nodes_are_taken_up_nothing_is_counted(lives):
-    program = Program(lives, "open", "work").say("open", None, *["stop"] * 7).say("work", at(1, "die"))
-    lives.die(program.sequence)
-    for _ in range(7):
-        stop(lives, program.sequence)
-    lives.said.clear()
-    assert lives.run(program.sequence)
-    assert lives.said == [("open", 0), ("undo work", 1, {}), ("work", 1)]
-
-
-def test_stopped_in_an_inner_sequence_that_one_resumes(lives):
-    inner, outer = Program(lives, "put", name="inner"), Program(lives, "load", name="outer")
-    outer.say("load", *[lambda run: run.call(inner.sequence) and None] * 8)
-    inner.say("put", *[at(1, "stop")] * 7)
-    for _ in range(7):
-        stop(lives, outer.sequence)
-    assert [level.phase for level in lives.record("outer")][-1] == "stopped normal"
-    lives.said.clear()
-    assert lives.run(outer.sequence)
-    assert lives.said == [("load", 0), ("undo put", 1, {}), ("put", 0)]
-
-
-def test_stopped_in_the_outer_node_before_the_inner_call_the_inner_one_still_resumes(lives):
-    inner, outer = Program(lives, "put", name="inner"), Program(lives, "load", name="outer")
-    call = lambda run: run.call(inner.sequence) and None
-    outer.say("load", call, *["stop"] * 7, call)
-    inner.say("put", at(1, "die"))
-    lives.die(outer.sequence)
-    for _ in range(7):
-        stop(lives, outer.sequence)
-    lives.said.clear()
-    assert lives.run(outer.sequence)
-    assert lives.said == [("load", 0), ("undo put", 1, {}), ("put", 1)]
+@stories(STORIES)
+def test_a_call_that_is_stopped_is_resumed_and_no_failure_is_counted(lives, story):
+    story.check(lives)
 
 
 @pytest.mark.parametrize("wish", [SystemExit(3), KeyboardInterrupt()])
 def test_leaving_the_program_is_a_stop_too(lives, wish):
-    def leave(run):
-        run.checkpoint(1)
-        raise wish
-
-    program = Program(lives, "work").say("work", leave)
+    program = Program(lives, "work", does={"work": (at(1), lambda _run: raise_it(wish))})
     with pytest.raises(type(wish)):
         lives.run(program.sequence)
-    assert lives.record("steps")[0].phase == "stopped normal"
+    assert lives.doing("steps") == STOPPED
+
+
+def raise_it(wish):
+    raise wish
+
+
+class Refused(WrappingStore):
+    """A store whose last claim can be closed: then nothing more is recorded."""
+
+    def claim(self, *args, **options):
+        self.claimed = super().claim(*args, **options)
+        return self.claimed
+
+
+class Impatient(FakeRuntime):
+    """Is asked to stop when all is over, or about to end its process; closes the claim of a store before."""
+
+    def __init__(self, store=None):
+        super().__init__()
+        self.store = store
+
+    def report(self, event):
+        super().report(event)
+        if event.NAME == "sequence-failed":
+            if self.store:
+                self.store.claimed.close()
+            raise KeyboardInterrupt
+
+    def end_process(self, status):
+        raise KeyboardInterrupt
 
 
 def test_a_cancelled_task_is_a_stop():
@@ -174,7 +122,7 @@ def test_a_cancelled_task_is_a_stop():
         return hafta.EXIT
 
     async def cancel(store):
-        task = asyncio.ensure_future(sequence.call_async(store=store, runtime=FakeRuntime()))
+        task = asyncio.ensure_future(sequence.call_async(checkpoints=hafta.Checkpoints(store), runtime=FakeRuntime()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -182,7 +130,7 @@ def test_a_cancelled_task_is_a_stop():
 
     lives = Lives(MemoryStore(), asynchronous=True)
     asyncio.run(cancel(lives.store))
-    assert lives.record("steps")[0].phase == "stopped normal"
+    assert lives.doing("steps") == STOPPED
     assert lives.record("steps")[0].state == {"path": "/a"}
 
 
@@ -213,7 +161,9 @@ def test_a_signal_that_raises_in_any_instant_leaves_a_stopped_record():
         else:
             raise KeyboardInterrupt
 
-    stop(lives, Program(lives, "work").say("work", "stop").sequence)  # so that all is loaded that is loaded late
+    lives.ends(
+        Program(lives, "work", does={"work": "stop"}).sequence, "stop"
+    )  # so that all is loaded that is loaded late
     lives.run(Program(lives, "work").sequence)
     gc.disable()  # Python drops what a signal handler raises within a callback of the collector
     before = signal.signal(signal.SIGALRM, interrupt)
@@ -224,7 +174,7 @@ def test_a_signal_that_raises_in_any_instant_leaves_a_stopped_record():
                 lives.run(sequence, turn)
             except KeyboardInterrupt:
                 stopped += 1
-            missed += sum("stopped" not in level.phase for level in lives.record("steps"))
+            missed += sum(not one.doing.stopped for one in lives.record("steps"))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -234,31 +184,16 @@ def test_a_signal_that_raises_in_any_instant_leaves_a_stopped_record():
     assert max(attempts) <= missed
 
 
-def test_a_store_that_fails_does_not_keep_a_process_from_stopping(lives):
-    store = lives.store
-
-    class Full:
-        """Refuses the record of the stop."""
-
-        def claim(self, *args, **options):
-            claim = store.claim(*args, **options)
-            self.claimed = claim
-            return claim
-
-    full = Full()
-
-    def work(run):
-        run.checkpoint(1)
-        full.claimed.close()
-        raise KeyboardInterrupt
-
-    sequence = hafta.Sequence("steps")
-    sequence.node(name="work")(work)
-    with pytest.raises(KeyboardInterrupt):
-        lives.run(sequence, store=full)
+@pytest.mark.parametrize("over", [False, True])
+def test_a_store_that_fails_does_not_keep_a_process_from_stopping(lives, over):
+    """Neither in a node nor at the end of the call."""
+    store = Refused(lives.store)
+    in_it = (at(1), lambda _run: store.claimed.close(), "stop")
+    program = Program(lives, "work", does={"work": ["fail"] * 5 if over else [in_it]})
+    lives.ends(program.sequence, "stop", runtime=Impatient(store), store=store)
     (event,) = lives.events("store-trouble")
     assert event.action == "the next call takes this stop for a crash"
-    assert "closed" in event.reason
+    assert over or "closed" in event.reason
 
 
 def test_a_real_sigkill_is_counted_and_a_real_sigint_is_not(tmp_path):
@@ -274,44 +209,94 @@ def test_a_real_sigkill_is_counted_and_a_real_sigint_is_not(tmp_path):
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)
-        (level,) = lives.record("steps")
-        counts.append((level.attempt, level.phase))
-    assert counts == [(0, "normal"), (1, "stopped normal"), (1, "normal")]
+        (one,) = lives.record("steps")
+        counts.append((one.attempt, one.doing))
+    assert counts == [(0, RUNS), (1, STOPPED), (1, RUNS)]
 
 
 def test_stopped_when_all_is_over_there_is_nothing_to_resume(lives):
-    class Impatient(FakeRuntime):
-        def report(self, event):
-            if event.NAME == "sequence-failed":
-                raise KeyboardInterrupt
-
-    program = Program(lives, "work").say("work", *["fail"] * 5)
-    with pytest.raises(KeyboardInterrupt):
-        lives.run(program.sequence, runtime=Impatient())
+    lives.ends(Program(lives, "work", does={"work": ["fail"] * 5}).sequence, "stop", runtime=Impatient())
     assert lives.record("steps") == ()
 
 
-def test_died_is_no_stop(lives):
-    program = Program(lives, "work").say("work", at(1, "die"))
-    with pytest.raises(Died):
-        lives.run(program.sequence)
-    assert lives.record("steps")[0].phase == "normal"
+def test_stopped_in_a_panic_what_the_node_has_begun_is_still_to_be_undone(lives):
+    program = Program(lives, "work", does={"work": at(1, "fail")})
+    program.sequence.nodes["work"].policy(lambda _run, _event: hafta.PANIC)
+    lives.ends(program.sequence, "stop", runtime=Impatient())
+    assert lives.doing("steps") == STOPPED
 
 
-@pytest.mark.parametrize(("action", "stopped"), [("stop", True), ("die", False)])
-def test_what_became_of_the_earlier_process_is_reported(lives, action, stopped):
-    program = Program(lives, "work").say("work", action)
-    with pytest.raises((Died, KeyboardInterrupt)):
-        lives.run(program.sequence)
-    lives.run(program.sequence)
-    (event,) = lives.events("resumed")
-    assert (event.begun, event.stopped) == (True, stopped)
-
-
-def test_a_death_between_two_nodes_is_told_from_one_in_a_node(lives):
-    program = Program(lives, "work", "next", durable=("work",), policies=("work",))
-    program.say("work", hafta.proceed("next").after(1), function="policy")
-    lives.run_until_it_sleeps(program.sequence)
+@pytest.mark.parametrize(
+    ("way", "doing", "told"),
+    [
+        ("stop", STOPPED, ("work", True, True)),
+        ("die", RUNS, ("work", True, False)),
+        ("die asleep", NEXT, ("next", False, False)),
+    ],
+)
+def test_what_became_of_the_earlier_process_is_recorded_and_reported(lives, way, doing, told):
+    program = Program(lives, "work*", "next", does={"work": [] if "asleep" in way else way})
+    program.sequence.nodes["work"].policy(judged(hafta.NORMAL_SUCCESS, delay=1))
+    lives.ends(program.sequence, way)
+    assert lives.doing("steps") == doing
     assert lives.run(program.sequence)
     (event,) = lives.events("resumed")
-    assert (event.node, event.begun, event.stopped) == ("next", False, False)
+    assert (event.node, event.begun, event.stopped) == told
+
+
+def nested(lives, *outer):
+    return Program(lives, *outer, name="outer", inner=Program(lives, "put", name="inner"))
+
+
+def test_a_checkpoint_in_a_finally_does_not_forget_the_inner_sequence_that_was_stopped(lives):
+    outer = nested(lives, "load")
+    outer.inner.say("put", at(1, "stop", path="/a"))
+
+    def load(run):
+        try:
+            run.call(outer.inner.sequence)
+        finally:
+            run.checkpoint(2)
+
+    lives.ends(outer.say("load", load, "call").sequence, "stop")
+    stands = [(one.checkpoint, one.doing) for one in lives.record("outer")]
+    assert stands == [(2, RUNS), (1, STOPPED)]
+    lives.said.clear()
+    assert lives.run(outer.sequence)
+    assert lives.told == "load 0, undo put 1 path='/a', put 0"
+
+
+def test_a_node_that_goes_on_after_a_stop_in_an_inner_sequence_has_left_that_one(lives):
+    outer = nested(lives, "load", "last")
+    outer.inner.say("put", at(1, "stop"))
+
+    def load(run):
+        with contextlib.suppress(KeyboardInterrupt):
+            run.call(outer.inner.sequence)
+        run.checkpoint(2)
+
+    lives.ends(outer.say("load", load).say("last", "stop").sequence, "stop")
+    assert [(one.node, one.doing) for one in lives.record("outer")] == [("last", STOPPED)]
+
+
+def test_a_rollback_that_failed_before_it_had_begun_is_not_taken_for_that_of_the_next_node():
+    """Its own beginning is on record before a stop meets the machine on its way to the node that is next."""
+    for number in itertools.count(1):
+        lives = Lives(MemoryStore(), asynchronous=False)
+        program = Program(lives, "first*", "work", "repair", does={"work": "fail"})
+        program.sequence.nodes["work"].policy(judged(hafta.ROLLBACK_FAIL, hafta.proceed("repair")))
+        runtime = FakeRuntime()
+        runtime.force("work", OSError(5, "no"), function="rollback")
+        points = Points(number, only=lambda code: code.co_filename.endswith("engine/machine.py"))
+        try:
+            with points.watch():
+                lives.run(program.sequence, runtime=runtime)
+        except KeyboardInterrupt:
+            pass
+        if points.cut is None:
+            break
+        begun = ("repair", 0) in lives.said
+        lives.said.clear()
+        assert lives.run(program.sequence)
+        assert begun or ("undo repair", 0, {}) not in lives.said
+    assert number > 100

@@ -1,4 +1,4 @@
-"""How hard the random tests of the engine try: 10,000 examples where CI is set, 500 elsewhere; new ones in every run.
+"""How hard the random tests of the engine try: 10,000 new examples in a run with HAFTA_EXAMPLES=many, else 500.
 
 Given to each test, not loaded as a profile: that would be everybody's. Each value is given, because where CI is set
 Hypothesis has defaults of its own, of which one is to derandomize: that would be a fixed seed.
@@ -8,7 +8,8 @@ import os
 
 from hypothesis import settings
 
-EXAMPLES = 10_000 if os.environ.get("CI") else 500
+MANY = os.environ.get("HAFTA_EXAMPLES") == "many"
+EXAMPLES = 10_000 if MANY else 500
 OPTIONS = {
     "derandomize": False, "deadline": None, "print_blob": True, "database": None, "suppress_health_check": (),
 }  # fmt: skip

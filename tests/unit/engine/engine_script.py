@@ -16,25 +16,24 @@ ILLEGAL = {
 
 
 class Shape:
-    """How many nodes a sequence has, and which functions each has; made from two numbers."""
+    """How many nodes a sequence has, which are durable, and which functions each has; made from two numbers."""
 
     def __init__(self, name, size, bits, inner=None):
-        self.name = name
+        self.name, self.inner = name, inner
         self.nodes = [f"{name}{number}" for number in range(size)]
-        self.rollbacks = {node for at, node in enumerate(self.nodes) if bits >> at & 1 or bits >> 4 + at & 1}
-        self.policies = {node for at, node in enumerate(self.nodes) if bits >> 8 + at & 1}
-        self.coroutines = {(node, kind) for at, node in enumerate(self.nodes) for kind in self._coroutines(at, bits)}
-        self.inner = inner
+        self.durable = self._with(bits)
+        self.rollbacks = self._with(bits >> 4 | bits >> 8)
+        self.policies = self._with(bits >> 12)
+        kinds = (NORMAL, ROLLBACK, POLICY) if bits >> 16 & 1 else (NORMAL,)
+        self.coroutines = {(node, kind) for node in self._with(bits >> 17) for kind in kinds}
 
-    @staticmethod
-    def _coroutines(at, bits):
-        kinds = {NORMAL, ROLLBACK, POLICY} if bits >> 12 & 1 else {NORMAL}
-        return kinds if bits >> 13 + at & 1 else set()
+    def _with(self, bits):
+        return {node for at, node in enumerate(self.nodes) if bits >> at & 1}
 
     def __repr__(self):
         return (
-            f"<{self.name}: {self.nodes}, rollback {sorted(self.rollbacks)}, policy {sorted(self.policies)},"
-            f" async {sorted(self.coroutines)}, inner {self.inner}>"
+            f"<{self.name}: {self.nodes}, durable {sorted(self.durable)}, rollback {sorted(self.rollbacks)},"
+            f" policy {sorted(self.policies)}, async {sorted(self.coroutines)}, inner {self.inner}>"
         )
 
 
@@ -115,13 +114,9 @@ class ModelWorld:
 
     def normal(self, model):
         self.said.append((NORMAL, model.node))
-        what, value, checkpoint = normal_action(self.shape, self.tape.next())
-        self._set(model, checkpoint)
-        if what == "illegal":
-            self.tape.next()
-            raise Illegal
-        if what in {"fail", "raise"}:
-            return "fail", value
+        what, value = self._act(model, normal_action(self.shape, self.tape.next()))
+        if what == "fail":
+            return what, value
         if what != "call":
             return "success", value
         inner, how = ModelWorld(self.shape.inner, self.tape, self.said).call()
@@ -135,13 +130,9 @@ class ModelWorld:
         if model.node not in self.shape.rollbacks:
             return "success", model.node
         self.said.append((ROLLBACK, model.node, model.checkpoint))
-        what, value, checkpoint = rollback_action(self.shape, self.tape.next())
-        self._set(model, checkpoint)
-        if what == "illegal":
-            self.tape.next()
-            raise Illegal
-        if what in {"fail", "raise"}:
-            return "fail", value
+        what, value = self._act(model, rollback_action(self.shape, self.tape.next()))
+        if what == "fail":
+            return what, value
         return "success", model.node if value is None else value
 
     def policy(self, model, kind, to, reason):
@@ -156,10 +147,16 @@ class ModelWorld:
             raise Illegal
         return answer
 
-    def _set(self, model, checkpoint):
+    def _act(self, model, action):
+        """Set the checkpoint; return what else is done: "fail" however it fails."""
+        what, value, checkpoint = action
         if checkpoint is not None:
             model.checkpoint = checkpoint
             model.state = {**model.state, f"at{checkpoint % 3}": checkpoint}
+        if what == "illegal":
+            self.tape.next()
+            raise Illegal
+        return "fail" if what == "raise" else what, value
 
 
 def expect(shape, choices):
@@ -278,7 +275,7 @@ class RealWorld:
         answer = policy_answer(self.shape, self.tape.next(), kind)
         if answer is None:
             return hafta.default_policy(run, event)
-        return "no verdict" if answer == "illegal" else verdict(answer)
+        return "no verdict" if answer == "illegal" else verdict(*answer)
 
 
 def entry(failure):
@@ -286,13 +283,18 @@ def entry(failure):
     return failure.node, failure.kind.name, failure.attempt, failure.checkpoint, plain(failure.reason)
 
 
-def verdict(answer):
-    what, where, delay = answer
-    by_name = {
-        "current": hafta.ROLL_BACK_CURRENT,
-        "previous": hafta.ROLL_BACK_PREVIOUS,
-        "fail": hafta.FAIL_SEQUENCE,
-        "exit": hafta.EXIT,
-        "panic": hafta.PANIC,
-    }
-    return (hafta.proceed(where) if what == "proceed" else by_name[what]).after(delay)
+def agree(said, expected):
+    """Both say the same; the first difference is what a person wants to see."""
+    for at, (one, other) in enumerate(zip(said, expected, strict=False)):
+        assert (at, one) == (at, other)
+    assert said[len(expected) :] == expected[len(said) :]
+
+
+VERDICTS = {
+    "current": hafta.ROLL_BACK_CURRENT, "previous": hafta.ROLL_BACK_PREVIOUS, "fail": hafta.FAIL_SEQUENCE,
+    "exit": hafta.EXIT, "panic": hafta.PANIC,
+}  # fmt: skip
+
+
+def verdict(what, where, delay=0):
+    return (hafta.proceed(where) if what == "proceed" else VERDICTS[what]).after(delay)

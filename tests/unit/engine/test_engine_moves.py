@@ -23,6 +23,7 @@ first = sequence.node(name="first")(lambda run: second)
 second = sequence.node(name="second")(lambda run: EXIT)
 giver = sequence.node(name="giver")(lambda run: run)
 judged = sequence.node(name="judged", policy=hafta.default_policy)(lambda run: EXIT)
+sequence.targets[0] = EXIT  # as in a node list
 foreign = hafta.Sequence("other").node(name="second")(lambda run: EXIT)
 
 
@@ -106,24 +107,58 @@ ASKED = (asked_success, asked_fail, asked_rollback_success, asked_rollback_fail)
 RUNNING = (normal, rollback, unwind)
 ALL = (idle, *RUNNING, *ASKED, unwound, done, failed, panicked)
 
-#: Move: (what it does, where it is legal, what an error calls it).
+ENDS = {normal: "ASK", rollback: "ASK", unwind: "UNWOUND"}
+ACCEPTED = {asked_success: "NORMAL", asked_fail: "UNWIND"}
+GOES_ON = {**ACCEPTED, asked_rollback_success: "NORMAL", asked_rollback_fail: "NORMAL"}
+
+#: The table of docs/architecture.md, section 3: move: (what it does, where it is legal and what phase it leads to, what
+#: the error says of a function that has ended, and elsewhere).
 MOVES = {
-    "start": (lambda m: m.start(first), (idle,), None),
-    "succeed": (lambda m: m.succeed(first), RUNNING, "success naming first"),
-    "succeed with a name": (lambda m: m.succeed("first"), RUNNING, "success naming first"),
-    "succeed with EXIT": (lambda m: m.succeed(EXIT), RUNNING, "success naming <exit>"),
-    "succeed with 0": (lambda m: m.succeed(0), RUNNING, "success naming 0"),
-    "fail": (lambda m: m.fail("why"), RUNNING, "failure 'why'"),
-    "event": (lambda m: m.event(), ASKED, "a question to its policy"),
-    "decide by default": (lambda m: m.decide_by_default(), ASKED, "a verdict"),
-    "go on": (lambda m: m.go_on(), (unwound,), "going on"),
-    "exit": (lambda m: m.decide(EXIT), ASKED, "the verdict <exit>"),
-    "proceed": (lambda m: m.decide(proceed(first)), ASKED, "the verdict <proceed to first>"),
-    "back": (lambda m: m.decide(ROLL_BACK_PREVIOUS), ASKED, "the verdict <roll back previous>"),
-    "give up": (lambda m: m.decide(FAIL_SEQUENCE), ASKED, "the verdict <fail sequence>"),
-    "panic": (lambda m: m.decide(PANIC), ASKED, "the verdict <panic>"),
-    "retreat": (lambda m: m.retreat("why", 4.5), (normal, rollback), "failure 'why'"),
-}
+    "start": (lambda m: m.start(first), {idle: "NORMAL"}, None, None),
+    "succeed": (lambda m: m.succeed(first), ENDS, "returned first", "run.success(first)"),
+    "succeed with a name": (lambda m: m.succeed("first"), ENDS, "returned first", "run.success(first)"),
+    "succeed with EXIT": (lambda m: m.succeed(EXIT), ENDS, "returned <exit>", "run.success(<exit>)"),
+    "succeed with 0": (lambda m: m.succeed(0), ENDS, "returned 0", "run.success(0)"),
+    "fail": (lambda m: m.fail("why"), ENDS, "failed with 'why'", "run.fail('why')"),
+    "event": (lambda m: m.event(), dict.fromkeys(ASKED, "ASK"), "was asked", "a question to the policy"),
+    "decide by default": (
+        lambda m: m.decide_by_default(),
+        {
+            asked_success: "NORMAL", asked_fail: "ROLLBACK", asked_rollback_success: "NORMAL",
+            asked_rollback_fail: "ROLLBACK",
+        },
+        "was decided", "a verdict",
+    ),
+    "go on": (lambda m: m.go_on(), {unwound: "ROLLBACK"}, "went on", "going on"),
+    "exit": (
+        lambda m: m.decide(EXIT),
+        {asked_success: "DONE", asked_fail: "UNWIND", asked_rollback_success: "DONE", asked_rollback_fail: "DONE"},
+        "was decided with <exit>", "the verdict <exit>",
+    ),
+    "proceed": (
+        lambda m: m.decide(proceed(first)), GOES_ON, "was decided with <proceed to first>",
+        "the verdict <proceed to first>",
+    ),
+    "back": (
+        lambda m: m.decide(ROLL_BACK_PREVIOUS),
+        {
+            asked_success: "UNWIND", asked_fail: "UNWIND", asked_rollback_success: "ROLLBACK",
+            asked_rollback_fail: "ROLLBACK",
+        },
+        "was decided with <roll back previous>", "the verdict <roll back previous>",
+    ),
+    "give up": (
+        lambda m: m.decide(FAIL_SEQUENCE),
+        {
+            asked_success: "UNWIND", asked_fail: "UNWIND", asked_rollback_success: "FAILED",
+            asked_rollback_fail: "FAILED",
+        },
+        "was decided with <fail sequence>", "the verdict <fail sequence>",
+    ),
+    "panic": (
+        lambda m: m.decide(PANIC), dict.fromkeys(ASKED, "PANICKED"), "was decided with <panic>", "the verdict <panic>",
+    ),
+}  # fmt: skip
 
 
 def contents(machine):
@@ -143,29 +178,33 @@ def refused(machine, move):
     return caught.value.message
 
 
-def words(machine, what):
+def words(machine, late, move):
     if machine.phase in {Phase.ASK, Phase.UNWOUND}:
-        return f"node second has ended already; then came {what}"
-    return f"{what} is no move while node {machine.node} {machine.phase.value}"
+        return f"node second already ended, and then also {late}"
+    return f"{move} is not allowed {machine.phase.value.format(machine.node)}"
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("name", MOVES)
-def test_a_move_is_made_where_it_is_legal_and_else_raises_and_changes_nothing(make, name):
-    move, legal, what = MOVES[name]
+def test_a_move_leads_where_the_table_says_and_elsewhere_raises_and_changes_nothing(make, name):
+    move, legal, late, called = MOVES[name]
     machine = make()
-    before = contents(machine)
     if make in legal:
         move(machine)
-        assert (contents(machine) == before) == (name == "event")
+        assert machine.phase is Phase[legal[make]]
         return
     message = refused(machine, move)
     if name == "start":
-        assert message == f"cannot start at first: the sequence {machine.phase.value}"
-    elif name == "retreat" and make is unwind:
-        assert message == words(machine, f"a verdict on {what}")
+        assert message == f"cannot start at first {machine.phase.value.format(machine.node)}"
     else:
-        assert message == words(machine, what)
+        assert message == words(machine, late, called)
+
+
+def test_asking_changes_nothing():
+    machine = asked_fail()
+    before = contents(machine)
+    machine.event()
+    assert contents(machine) == before
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
@@ -179,7 +218,7 @@ def test_rolling_back_in_place_is_legal_but_after_the_rollback_has_succeeded(mak
     if make is asked_rollback_success:
         assert message == "the policy of node second answered <roll back current> to rollback success"
     else:
-        assert message == words(machine, "the verdict <roll back current>")
+        assert message == words(machine, "was decided with <roll back current>", "the verdict <roll back current>")
 
 
 @pytest.mark.parametrize("make", RUNNING, ids=lambda make: make.__name__)
@@ -188,13 +227,22 @@ def test_rolling_back_in_place_is_legal_but_after_the_rollback_has_succeeded(mak
 )
 def test_naming_what_is_no_node_raises_and_changes_nothing(make, unknown):
     message = refused(make(), lambda m: m.succeed(unknown))
-    assert message == f"node second named {unknown!r}, which is no node of the sequence"
+    assert message == f"node second returned {unknown!r}, which is not a node of this sequence"
 
 
 def test_an_unknown_node_is_answered_with_those_that_there_are():
     with pytest.raises(hafta.IllegalMove) as caught:
         normal().succeed("nowhere")
     assert caught.value.hint == "it has EXIT, first, second, giver, judged"
+
+
+def test_a_move_after_the_end_says_whose_a_run_is():
+    over = normal()
+    over.succeed(EXIT)
+    over.decide_by_default()
+    with pytest.raises(hafta.IllegalMove, match="after the call has succeeded") as caught:
+        over.fail("late")
+    assert caught.value.hint == "use a run only in the functions to which it was given"
 
 
 @pytest.mark.parametrize("answer", [foreign, EXIT, None, "first"])
@@ -212,28 +260,27 @@ def test_a_plain_node_is_not_walked_on_to_one_that_has_a_policy():
     assert (machine.walk(judged), machine.node) == (judged, giver)
 
 
-@pytest.mark.parametrize("make", ASKED, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("unknown", ["nowhere", True, None, [], foreign])
-def test_proceeding_to_what_is_no_node_raises_and_changes_nothing(make, unknown):
-    message = refused(make(), lambda m: m.decide(Verdict(Act.PROCEED, unknown)))
-    assert message == f"node second named {unknown!r}, which is no node of the sequence"
+NO_NODE = ["nowhere", None, True, [], foreign]
 
 
 @pytest.mark.parametrize("make", ASKED, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("answer", [None, True, 0, "exit", first, Act.EXIT])
-def test_an_answer_that_is_no_verdict_raises_and_changes_nothing(make, answer):
-    message = refused(make(), lambda m: m.decide(answer))
-    assert message == f"the policy of node second answered {answer!r}, which is no verdict"
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        *((Verdict(Act.PROCEED, at), f"returned {at!r}, which is not a node of this sequence") for at in NO_NODE),
+        *((one, f"answered {one!r}, which is not a verdict") for one in (None, True, 0, "exit", first, Act.EXIT)),
+    ],
+)
+def test_an_answer_that_is_no_verdict_or_names_no_node_raises_and_changes_nothing(make, answer, says):
+    who = "node second" if isinstance(answer, Verdict) else "the policy of node second"
+    assert refused(make(), lambda m: m.decide(answer)) == f"{who} {says}"
 
 
-@pytest.mark.parametrize("at", ["nowhere", None, True, [], foreign])
-def test_starting_at_what_is_no_node_raises_and_changes_nothing(at):
-    assert refused(idle(), lambda m: m.start(at)) == f"the call named {at!r}, which is no node of the sequence"
-
-
-@pytest.mark.parametrize("at", [EXIT, 0])
-def test_starting_at_the_exit_raises_and_changes_nothing(at):
-    assert refused(idle(), lambda m: m.start(at)) == f"cannot start at {at!r}, which is no node"
+@pytest.mark.parametrize("at", [*NO_NODE, EXIT, 0])
+def test_starting_at_what_is_no_node_or_at_the_exit_raises_and_changes_nothing(at):
+    end = f"cannot start at {at!r}, which is not a node"
+    elsewhere = f"the call starts at {at!r}, which is not a node of this sequence"
+    assert refused(idle(), lambda m: m.start(at)) == (elsewhere if at in NO_NODE else end)
 
 
 def test_a_verdict_without_a_delay_ends_the_delay_of_the_one_before():
@@ -251,7 +298,7 @@ def test_proceeding_to_the_exit_by_its_number_keeps_the_delay():
     assert (machine.phase, machine.delay) == (Phase.DONE, 2)
 
 
-@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan"), True, False])
 def test_a_delay_is_a_time_that_ends(seconds):
     with pytest.raises(ValueError, match=rf"^a delay is 0 or more seconds, not {seconds!r}$"):
         EXIT.after(seconds)

@@ -1,4 +1,4 @@
-"""Any moves at all, in any order: the machine keeps its invariant, and its fast paths do what the single moves do."""
+"""Any moves at all, in any order: the machine keeps its invariant, and its fast path does what the single moves do."""
 
 from engine_effort import MOVES
 from hypothesis import given
@@ -25,8 +25,6 @@ moves = st.one_of(
     st.tuples(st.just("decide_by_default")),
     st.tuples(st.just("go_on")),
     st.tuples(st.just("walk"), st.sampled_from(NODES)),
-    st.tuples(st.just("retreat"), st.integers(0, 9)),
-    st.tuples(st.just("retreat"), st.integers(0, 9), st.sampled_from(NODES)),
     st.tuples(st.just("set"), st.integers(0, 9)),
 )
 
@@ -53,17 +51,7 @@ def walk(machine, to):
     assert machine.walk(iter([to, None])) is None
 
 
-def retreat(machine, reason, to=None):
-    """Fail, and with `to` roll back in place, where the driver would, which ends what is not done with then."""
-    if to is not None and machine.phase is not Phase.NORMAL:
-        raise hafta.IllegalMove("not now")
-    answer = machine.retreat(reason, 1.0, None if to is None else iter([to]))
-    if to is not None and machine.phase is Phase.ROLLBACK:
-        machine.succeed(answer)
-        machine.decide_by_default()
-
-
-FAST = {"walk": walk, "retreat": retreat}
+FAST = {"walk": walk}
 
 
 def begin():
@@ -82,8 +70,8 @@ def test_the_invariant_holds_after_any_moves_legal_or_not(script):
         legal = make(machine, move)
         assert machine.phase is Phase.DONE or machine.node not in machine.stack
         assert len(machine.stack) <= len(NODES)
-        if phase is Phase.NORMAL and legal and move[0] in {"fail", "retreat"}:
-            undone = len(move) == 3  # in place
+        if phase is Phase.NORMAL and legal and move[0] == "fail":
+            undone = False
         if machine.phase in {Phase.ROLLBACK, Phase.UNWIND} and machine.node is node:
             undone = True
         if machine.phase is Phase.NORMAL and phase is not Phase.NORMAL:
@@ -107,17 +95,10 @@ def test_the_fast_path_does_what_the_single_moves_do(script):
 
 
 def step_by_step(machine, name, *args):
-    """Do with single moves what a fast path does."""
-    if name == "walk":
-        machine.succeed(*args)
-        machine.decide_by_default()
-        return
-    reason, *to = args
-    machine.fail(reason, 1.0)
+    """Do with single moves what the fast path does."""
+    assert name == "walk"
+    machine.succeed(*args)
     machine.decide_by_default()
-    if to and machine.phase is Phase.ROLLBACK:
-        machine.succeed(*to)
-        machine.decide_by_default()
 
 
 def seen(machine):

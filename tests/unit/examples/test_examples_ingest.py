@@ -12,14 +12,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from service_support import PATIENCE, Child
+from processes import PATIENCE, Child
 
 import hafta
+from hafta.durable.codec import position
+from hafta.engine.resume import ENDED
+from hafta.observe.sources import records
 from hafta.settings import Values
 from hafta.stores import FileStore
-from hafta.stores.codec import position
 from hafta.stores.protocol import Store
 from hafta.testing import FakeRuntime, Violated, crash_everywhere
+from hafta.testing.crash import Report
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "examples" / "ingest" / "ingest.py"
@@ -40,7 +43,7 @@ def make_home(home: Path, **files: str) -> Path:
     return home
 
 
-def data(home: Path) -> object:
+def data(home: Path) -> Report:
     return EXAMPLE["Data"](Values({"state": str(home), "pause": 0.001}))
 
 
@@ -57,12 +60,17 @@ def ledger(home: Path) -> list[str]:
 
 
 def call(home: Path, runtime: hafta.runtime.Runtime | None = None) -> hafta.Result:
-    return call_with(data(home), INGEST, store=FileStore(str(home)), runtime=runtime)
+    userdata = data(home)
+    return call_with(userdata, INGEST, checkpoints=recorded(FileStore(str(home)), userdata), runtime=runtime)
+
+
+def recorded(store: Store, userdata: object) -> hafta.Checkpoints:
+    return hafta.Checkpoints(store, keep=userdata.kept)
 
 
 def call_with(userdata: object, sequence: hafta.Sequence, **how: object) -> hafta.Result:
     try:
-        return sequence.call(userdata, keep=userdata.kept, **how)
+        return sequence.call(userdata, **how)
     finally:
         if userdata.ledger is not None:
             userdata.ledger.close()  # the system does that for a process that has died
@@ -101,12 +109,14 @@ def worlds(base: Path, text: str) -> Callable[[], Path]:
     return lambda: make_home(base / str(next(numbers)), item=text)
 
 
-def one_call(sequence: hafta.Sequence, userdata: object, *, store: Store, **how: object) -> hafta.Result:
+def one_call(
+    sequence: hafta.Sequence, userdata: object, *, checkpoints: hafta.Checkpoints, **how: object
+) -> hafta.Result:
     """Run one sequence; or none, if a process died when the only file was through: the next would wait for ever."""
-    seen = store.peek("ingest")
-    if seen and seen.saved and position(seen.saved.frame, seen.saved.body).levels[0].phase == "ended":
+    seen = checkpoints.store.peek("ingest")
+    if seen and seen.saved and position(seen.saved.frame, seen.saved.body).sequences[0].doing == ENDED:
         return hafta.Result("ingest", ok=True)
-    return call_with(userdata, sequence, store=store, **how)
+    return call_with(userdata, sequence, checkpoints=checkpoints, **how)
 
 
 def is_good(home: Path, _result: hafta.Result) -> None:
@@ -127,33 +137,32 @@ def is_whole(home: Path, result: hafta.Result) -> None:
     shutil.rmtree(home)
 
 
-@pytest.mark.parametrize(("text", "invariant", "crashes"), [(GOOD, is_good, 2), (BAD, is_bad, 1)])
-def test_wherever_it_dies_and_the_next_one_dies(tmp_path: Path, text: str, invariant: object, crashes: int):
-    report = crash_everywhere(
-        INGEST, world=worlds(tmp_path, text), data=data, call=one_call, invariant=invariant, crashes=crashes
+def crash(place: Path, text: str, invariant: Callable, **how: object) -> Report:
+    worlds_of = worlds(place, text)
+    return crash_everywhere(
+        INGEST, world=worlds_of, data=data, call=one_call, checkpoints=recorded, invariant=invariant, **how
     )
-    assert report.cuts > 40
-    assert report.succeeded == report.cuts
+
+
+@pytest.mark.parametrize(("text", "invariant", "crashes"), [(GOOD, is_good, 2), (BAD, is_bad, 1)])
+def test_wherever_it_dies_and_the_next_one_dies(tmp_path: Path, text: str, invariant: Callable, crashes: int):
+    report = crash(tmp_path, text, invariant, crashes=crashes)
+    assert report.succeeded == report.cuts > 20
 
 
 def test_without_its_undo_the_same_test_finds_rows_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(INGEST.nodes["append"], "rollback_function", None)
     with pytest.raises(Violated, match="after a process was ended at cut"):
-        crash_everywhere(INGEST, world=worlds(tmp_path, GOOD), data=data, call=one_call, invariant=is_good)
+        crash(tmp_path, GOOD, is_good)
 
 
 def test_however_often_it_dies_at_the_same_point(tmp_path: Path):
-    report = crash_everywhere(
-        INGEST, world=worlds(tmp_path, GOOD), data=data, call=one_call, invariant=is_whole, times=7
-    )
+    report = crash(tmp_path, GOOD, is_whole, times=7)
     assert report.crashes > 4 * report.cuts
 
 
 def test_wherever_it_is_really_killed(tmp_path: Path):
-    report = crash_everywhere(
-        INGEST, world=worlds(tmp_path, GOOD), data=data, call=one_call, invariant=is_good, kill=True
-    )
-    assert report.cuts > 25
+    assert crash(tmp_path, GOOD, is_good, kill=True).cuts > 20
 
 
 class Service:
@@ -176,8 +185,8 @@ class Service:
 def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path):
     seed = int(os.environ.get("HAFTA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
     print(f"HAFTA_TEST_SEED={seed}")
-    chance, texts = random.Random(seed), {}
-    home = make_home(tmp_path / "home")
+    chance, texts, bad = random.Random(seed), {}, {"x-bad", "y-bad"}
+    home = make_home(tmp_path / "home", **dict.fromkeys(bad, "x,1\n"))
     service = Service(home)
     try:
         for number in range(25):
@@ -189,15 +198,22 @@ def test_random_kills_lose_nothing_and_double_nothing(tmp_path: Path):
             time.sleep(chance.random() * 0.05)  # the load: a moment that nobody chose
             service.kill()
         end = time.monotonic() + PATIENCE
-        while len(places_now(home)["done"]) < len(texts):
+        while not (len(places_now(home)["done"]) == len(texts) and counts(home)["files"] + counts(home)["bad"] == 27):
             assert time.monotonic() < end, places_now(home)
         service.child.wait_told("READY=1")
         assert service.child.stop()[0] == 0
     finally:
         service.child.__exit__()
-    assert places(home) == dict.fromkeys(texts, "done")
+    assert places(home) == {**dict.fromkeys(texts, "done"), **dict.fromkeys(bad, "bad")}
+    assert {**counts(home), "name": ""} == {"name": "", "files": 25, "rows": 25 * 200, "bad": 2}
     assert ledger(home) == sorted("".join(texts.values()).splitlines())
     assert sorted(path.name for path in home.iterdir()) == sorted((*FOLDERS, "hafta-ingest.checkpoint", "ledger.csv"))
+
+
+def counts(home: Path) -> dict[str, object]:
+    """Return what the service keeps: the values of a beginning where nothing is on record yet."""
+    (entry,) = records.find([str(home)])
+    return {"files": 0, "bad": 0, **entry.kept}
 
 
 def places_now(home: Path) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from service_support import Child, in_time
+from processes import Child, in_time
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "examples" / "minimal" / "ten_lines.py"
@@ -13,17 +13,11 @@ def service(*options: str, **environ: str) -> Child:
     return Child([str(FILE)], *options, PYTHONPATH=str(ROOT), **environ)
 
 
-def code() -> str:
-    return FILE.read_text().partition('"""\n\n')[2]
-
-
-def test_the_readme_shows_it_as_it_is():
+def test_the_readme_shows_it_as_it_is_and_it_has_ten_lines():
+    code = FILE.read_text().partition('"""\n\n')[2].strip()
     [shown] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert shown.strip() == code().strip()
-
-
-def test_it_has_ten_lines():
-    assert len([line for line in code().splitlines() if line]) == 10
+    assert shown.strip() == code
+    assert len([line for line in code.splitlines() if line]) == 10
 
 
 def test_it_tells_how_full_the_disk_is():

@@ -12,6 +12,12 @@ from hafta import exits, fifo
 from hafta.errors import ServiceError
 
 
+def refused(use: Callable[[], object]) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        use()
+    return caught.value
+
+
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
@@ -28,24 +34,19 @@ def test_the_mode_is_exact_whatever_the_umask_says(home: Path, mode: int):
     assert stat.S_ISFIFO((home / "pipe").lstat().st_mode)
 
 
-def test_a_pipe_of_ours_is_taken_over_and_gets_the_mode_that_was_asked_for(home: Path):
+def test_a_pipe_of_ours_is_taken_over_and_gets_the_mode_that_was_asked_for_unless_a_server_writes_to_it(home: Path):
+    """The second copy ends, and must not leave a pipe behind that the first one's clients may not open."""
     pipe = home / "pipe"
     fifo.make(str(pipe), 0o666)
     inode = pipe.lstat().st_ino
     assert not fifo.make(str(pipe), 0o640)
     assert (inode, 0o640) == (pipe.lstat().st_ino, mode_of(pipe))
-
-
-def test_a_pipe_that_a_server_writes_to_keeps_its_mode_and_that_server_its_clients(home: Path):
-    """The second copy ends, and must not leave a pipe behind that the first one's clients may not open."""
-    pipe = str(home / "pipe")
-    fifo.make(pipe, 0o640)
-    reader, writer = fifo.open_reader(pipe), fifo.open_writer(pipe)
-    assert not fifo.make(pipe, 0o600)
-    assert mode_of(home / "pipe") == 0o640
+    reader, writer = fifo.open_reader(str(pipe)), fifo.open_writer(str(pipe))
+    assert not fifo.make(str(pipe), 0o600)
+    assert mode_of(pipe) == 0o640
     os.close(writer)
-    assert not fifo.make(pipe, 0o600)
-    assert mode_of(home / "pipe") == 0o600
+    assert not fifo.make(str(pipe), 0o600)
+    assert mode_of(pipe) == 0o600
     os.close(reader)
 
 
@@ -64,63 +65,45 @@ def make_socket(path: Path) -> None:
         listener.bind(str(path))
 
 
+NOT_A_PIPE = ("{} is a %s, not a pipe", exits.NOT_A_PIPE, "it was left as it is")
+LINK = ("{} is a symbolic link to %s", exits.SYMLINK, "give the real path")
+INSTEAD = {
+    "regular file": (lambda path: path.write_text("precious"), NOT_A_PIPE),
+    "directory": (lambda path: path.mkdir(), NOT_A_PIPE),
+    "socket": (make_socket, NOT_A_PIPE),
+    "there": (lambda path: path.symlink_to("there"), LINK),
+    "nowhere": (lambda path: path.symlink_to("nowhere"), LINK),
+}
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
 @pytest.mark.parametrize(
-    ("kind", "put"),
+    "use", [lambda path: fifo.make(path, 0o600), fifo.open_writer, fifo.open_reader], ids=["make", "write", "read"]
+)
+def test_what_is_not_a_pipe_or_a_link_is_refused_and_left_alone(home: Path, kind: str, use: Callable):
+    path, (put, (message, status, hint)) = home / "pipe", INSTEAD[kind]
+    os.mkfifo(home / "there", 0o644)
+    put(path)
+    seen = lambda: [(at.lstat().st_mode, at.lstat().st_ino, at.lstat().st_mtime_ns) for at in (path, home / "there")]
+    before = seen()
+    error = refused(lambda: use(str(path)))
+    assert (error.message, error.status, hint in error.hint) == (message.format(path) % kind, status, True)
+    assert (seen(), sorted(os.listdir(home))) == (before, ["pipe", "there"])
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
     [
-        ("a regular file", lambda path: path.write_text("precious")),
-        ("a directory", lambda path: path.mkdir()),
-        ("a socket", make_socket),
+        ("/dev/null", "is a character device, not a pipe"),
+        *((at, "names a directory") for at in ("/tmp/", "/tmp/..", ".")),
     ],
 )
-@pytest.mark.parametrize(
-    "use", [lambda path: fifo.make(path, 0o600), fifo.open_writer, fifo.open_reader], ids=["make", "write", "read"]
-)
-def test_what_is_not_a_pipe_is_refused_and_left_alone(home: Path, kind: str, put: Callable, use: Callable):
-    path = home / "pipe"
-    put(path)
-    before = path.lstat()
-    with pytest.raises(ServiceError) as caught:
-        use(str(path))
-    assert f"{path} is {kind}, not a pipe" == caught.value.message
-    assert (caught.value.status, "it was left as it is" in caught.value.hint) == (exits.NOT_A_PIPE, True)
-    assert (before.st_mode, before.st_ino, before.st_mtime_ns) == (
-        path.lstat().st_mode,
-        path.lstat().st_ino,
-        path.lstat().st_mtime_ns,
-    )
+def test_a_device_and_a_directory_are_refused_without_being_opened(path: str, words: str):
+    error = refused(lambda: fifo.open_writer(path) if path == "/dev/null" else fifo.make(path, 0o600))
+    assert (error.message, error.status) == (f"{path} {words}", exits.NOT_A_PIPE)
 
 
-def test_a_device_is_refused_without_being_opened():
-    with pytest.raises(ServiceError) as caught:
-        fifo.open_writer("/dev/null")
-    assert caught.value.message == "/dev/null is a character device, not a pipe"
-
-
-@pytest.mark.parametrize("path", ["/tmp/", "/tmp/..", "."])
-def test_the_name_of_a_directory_is_no_pipe(path: str):
-    with pytest.raises(ServiceError) as caught:
-        fifo.make(path, 0o600)
-    assert (f"{path} names a directory", exits.NOT_A_PIPE) == (caught.value.message, caught.value.status)
-
-
-@pytest.mark.parametrize("target", ["there", "nowhere"])
-@pytest.mark.parametrize(
-    "use", [lambda path: fifo.make(path, 0o600), fifo.open_writer, fifo.open_reader], ids=["make", "write", "read"]
-)
-def test_a_link_in_place_of_the_pipe_is_never_followed(home: Path, target: str, use: Callable):
-    os.mkfifo(home / "there", 0o644)
-    (home / "pipe").symlink_to(target)
-    with pytest.raises(ServiceError) as caught:
-        use(str(home / "pipe"))
-    assert f"{home}/pipe is a symbolic link to {target}" == caught.value.message
-    assert (caught.value.status, "name the real path" in caught.value.hint) == (exits.SYMLINK, True)
-    assert sorted(["there", "pipe"]) == sorted(os.listdir(home))
-    assert mode_of(home / "there") == 0o644
-
-
-def test_a_pipe_that_is_swapped_for_a_link_after_the_check_is_still_the_one_opened(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_pipe_that_is_swapped_for_a_link_after_the_check_is_still_the_one_opened(home, monkeypatch):
     path, kept = home / "pipe", home / "kept"
     fifo.make(str(path), 0o600)
     victim = home / "victim"
@@ -162,8 +145,6 @@ def test_a_default_directory_that_a_stranger_made_first_is_refused(shared: Path,
     place.mkdir()
     give_away(place)
     fifo.make_directory(str(place))
-    with pytest.raises(ServiceError) as caught:
-        fifo.make(str(place / "pipe"), 0o600)
-    assert caught.value.status == exits.FOREIGN_OWNER
-    assert caught.value.message.startswith(f"{place} belongs to user ")
+    error = refused(lambda: fifo.make(str(place / "pipe"), 0o600))
+    assert (error.status, error.message.startswith(f"{place} belongs to user ")) == (exits.FOREIGN_OWNER, True)
     assert os.listdir(place) == []

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from journal_support import Happened
@@ -11,7 +13,6 @@ from hafta.journal.choose import choose_sink
 from hafta.journal.journald import JournaldSink
 from hafta.journal.logs import LogSink
 from hafta.journal.sink import Sink
-from hafta.journal.terminal import TerminalSink
 
 
 @pytest.fixture
@@ -34,30 +35,83 @@ def test_the_journal_if_stderr_or_stdout_is_its_stream(files, which):
     assert isinstance(sink, JournaldSink)
 
 
-def test_not_the_journal_if_the_variable_names_another_file(files, tmp_path):
+@pytest.mark.parametrize("value", [None, "", "12", ":", "x:y"])
+def test_not_the_journal_if_the_variable_names_another_file_or_is_malformed(files, tmp_path, value):
     """As a process has it that was started from a session under the journal, or whose output was redirected."""
     other = os.open(tmp_path, os.O_RDONLY)
-    sink = choose_sink(stream(other), "p", stderr=files[0], stdout=files[1])
+    environ = stream(other) if value is None else {"JOURNAL_STREAM": value}
+    sink = choose_sink(environ, "p", stderr=files[0], stdout=files[1])
     os.close(other)
-    assert isinstance(sink, LogSink)
-    assert not sink.structured
+    assert (type(sink), sink.structured) == (LogSink, False)
 
 
-@pytest.mark.parametrize("value", ["", "12", ":", "x:y"])
-def test_a_malformed_variable_is_no_journal(files, value):
-    sink = choose_sink({"JOURNAL_STREAM": value}, "p", stderr=files[0], stdout=files[1])
-    assert isinstance(sink, LogSink)
-
-
-def test_a_terminal_if_stderr_is_one():
+@pytest.fixture
+def terminal():
     master, slave = os.openpty()
-    sink = choose_sink({"TERM": "xterm"}, "p", stderr=slave)
-    assert isinstance(sink, TerminalSink)
-    assert sink.send(Happened("x"), 1, 1)
-    assert os.read(master, 100) == b"p: \x1b[33mwarning:\x1b[0m It happened: x\r\n"
-    sink.close()
+    os.set_blocking(master, False)
+    yield master, slave
     os.close(master)
     os.close(slave)
+
+
+def test_a_terminal_has_colours_where_the_program_has_not_set_logging_up(terminal, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("hafta"), "propagate", False)
+    sink = choose_sink({"TERM": "xterm"}, "p", stderr=terminal[1])
+    assert sink.send(Happened("x"), 1, 1)
+    assert os.read(terminal[0], 100) == b"p: \x1b[33mwarning:\x1b[0m It happened: x\r\n"
+    sink.close()
+
+
+@pytest.mark.parametrize("name", ["hafta", ""])
+def test_logging_that_the_program_sets_up_is_asked_from_the_next_event_on_also_on_a_terminal(terminal, name):
+    """And set up later than the sink was chosen; nothing stands twice."""
+    logger, records = logging.getLogger(name), []
+    handler = logging.Handler()
+    handler.emit = records.append
+    sink = choose_sink({"TERM": "xterm"}, "p", stderr=terminal[1])
+    logger.addHandler(handler)
+    try:
+        assert sink.send(Happened("x"), 7, 1)
+    finally:
+        logger.removeHandler(handler)
+    assert [(record.name, record.getMessage(), record.hafta["HAFTA_NUMBER"]) for record in records] == [
+        ("hafta", "It happened: x", "7")
+    ]
+    with pytest.raises(BlockingIOError):
+        os.read(terminal[0], 100)
+    sink.close()
+
+
+PROGRAM = """
+import hafta
+feed = hafta.Sequence("feed")
+@feed.node(policy=lambda run, event: hafta.default_policy(run, event))
+def work(run):
+    return hafta.EXIT if run.attempt == 1 else run.fail("no")
+import logging, logging.config
+{setup}
+feed.call()
+"""
+ROLLED_BACK = "Sequence feed rolled back node work"
+HANDLER = "{'class': 'logging.StreamHandler'}"
+SETUPS = {
+    "logging.basicConfig(format='%(name)s|%(message)s')": f"hafta|{ROLLED_BACK}",
+    f"logging.config.dictConfig(dict(version=1, handlers=dict(h={HANDLER}), root=dict(handlers=['h'])))": ROLLED_BACK,
+    "": f"c: warning: {ROLLED_BACK}",
+    "logging.getLogger('hafta').setLevel('WARNING')": f"c: warning: {ROLLED_BACK}",
+    "logging.getLogger('hafta').setLevel('ERROR')": "",
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_program_that_sets_logging_up_before_its_first_event_has_it_respected_on_a_terminal(setup, terminal):
+    command = [sys.executable, "-c", PROGRAM.format(setup=setup)]
+    subprocess.run(command, stderr=terminal[1], timeout=60, check=True, env={**os.environ, "TERM": "dumb"})
+    printed = ""
+    with suppress(BlockingIOError):
+        printed = os.read(terminal[0], 4096).decode()
+    assert printed.count("rolled back") == bool(SETUPS[setup])
+    assert printed.replace("-c: ", "c: ").startswith(SETUPS[setup])
 
 
 def test_closed_descriptors_are_no_trouble(monkeypatch):
@@ -86,7 +140,6 @@ def test_the_identifier_is_the_programs_name_unless_given(files, monkeypatch, ar
 
 
 def test_a_bare_sink_takes_nothing():
-    sink = Sink()
     with pytest.raises(NotImplementedError):
-        sink.send(Happened("x"), 1, 1)
-    sink.close()
+        Sink().send(Happened("x"), 1, 1)
+    Sink().close()

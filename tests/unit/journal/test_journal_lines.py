@@ -27,15 +27,8 @@ def pipe():
 
 
 @pytest.fixture
-def plain(pipe):
-    sink = TerminalSink("client", Output(pipe[1]), colour=False)
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def logs(pipe):
-    sink = LogSink("client", Output(pipe[1]))
+    sink = LogSink("client", TerminalSink("client", Output(pipe[1]), colour=False))
     yield sink
     sink.close()
 
@@ -47,34 +40,26 @@ def read(pipe):
         return ""
 
 
-def test_a_terminal_gets_one_line_with_name_and_level(plain, pipe):
-    assert plain.send(Happened("x"), 1, 1)
-    assert read(pipe) == "client: warning: It happened: x\n"
+@pytest.mark.parametrize(
+    ("event", "repeated", "colour", "shown"),
+    [
+        (Happened("x"), 1, False, "client: warning: It happened: x"),
+        (Happened("x"), 12, False, "client: warning: It happened: x (the last of 12 alike)"),
+        (Said("3 successful read(s)"), 1, False, "3 successful read(s)"),
+        (SequenceSucceeded("s", 0, 1), 1, False, "client: Sequence s succeeded in 1 us"),
+        (Fatal("x"), 1, True, "client: \x1b[1;31mcritical:\x1b[0m It happened: x"),
+        (Happened("\x1b[2J"), 1, False, "client: warning: It happened: \\x1b[2J"),
+    ],
+)
+def test_a_terminal_gets_one_line_with_name_and_level_where_there_is_one(pipe, event, repeated, colour, shown):
+    sink = TerminalSink("client", Output(pipe[1]), colour=colour)
+    assert sink.send(event, 1, repeated)
+    assert (line("client", event, repeated, colour=colour), read(pipe)) == (shown, f"{shown}\n")
+    sink.close()
 
 
-def test_a_summary_says_for_how_many_it_stands(plain, pipe):
-    assert plain.send(Happened("x"), 1, 12)
-    assert read(pipe) == "client: warning: It happened: x (the last of 12 alike)\n"
-
-
-def test_what_is_said_to_the_person_stands_alone():
-    assert line("client", Said("3 successful read(s)"), 1) == "3 successful read(s)"
-
-
-def test_information_has_no_level():
-    assert line("client", SequenceSucceeded("s", 0, 1), 1) == "client: Sequence s succeeded in 1 us"
-
-
-def test_only_the_level_is_coloured():
-    assert line("client", Fatal("x"), 1, colour=True) == "client: \x1b[1;31mcritical:\x1b[0m It happened: x"
-
-
-def test_an_event_cannot_paint_the_terminal():
-    assert "\x1b" not in line("client", Happened("\x1b[2J"), 1)
+def test_a_name_cannot_paint_the_terminal_and_every_priority_above_notice_has_a_word():
     assert TerminalSink("\x1b[2J", Output(2), colour=True)._identifier == "\\x1b[2J"
-
-
-def test_every_priority_above_notice_has_a_word():
     assert sorted(LEVELS) == [0, 1, 2, 3, 4]
 
 
@@ -111,8 +96,11 @@ def test_priorities_become_levels(logs, caplog, event, level):
     assert [record.levelname for record in caplog.records] == [level]
 
 
-def test_a_program_that_never_imported_logging_gets_a_line_on_stderr(logs, pipe, monkeypatch):
-    monkeypatch.delitem(sys.modules, "logging")
+@pytest.mark.parametrize("imported", [False, True])
+def test_where_nobody_has_imported_logging_or_set_it_up_there_is_a_line_on_stderr(logs, pipe, monkeypatch, imported):
+    monkeypatch.setattr(logging.getLogger("hafta"), "propagate", False)
+    if not imported:
+        monkeypatch.delitem(sys.modules, "logging")
     assert logs.send(Happened("x"), 1, 1)
     assert read(pipe) == "client: warning: It happened: x\n"
 
@@ -124,25 +112,16 @@ def test_an_entry_that_a_level_stops_counts_as_taken(logs, pipe, caplog):
     assert read(pipe) == ""
 
 
-def test_logging_that_nobody_set_up_leaves_a_line_on_stderr(logs, pipe, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("hafta"), "propagate", False)
-    assert logs.send(Happened("x"), 1, 1)
-    assert read(pipe) == "client: warning: It happened: x\n"
-
-
 def test_logging_is_never_imported_for_it():
-    program = (
-        "import sys\n"
-        "from hafta.journal.choose import choose_sink\n"
-        "from hafta.journal.events import Said\n"
-        "assert choose_sink({}, 'p').send(Said('hello'), 1, 1)\n"
-        "heavy = {'logging', 'socket', 'typing', 're', 'json', 'dataclasses', 'threading', 'enum', 'signal'}\n"
-        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {ROOT!r})\n{program}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = f"""
+import sys
+sys.path.insert(0, {ROOT!r})
+from hafta.journal.choose import choose_sink
+from hafta.journal.events import Said
+assert choose_sink({{}}, 'p').send(Said('hello'), 1, 1)
+heavy = {{'logging', 'socket', 'typing', 're', 'json', 'dataclasses', 'threading', 'enum', 'signal'}}
+sys.exit(', '.join(heavy & set(sys.modules)) or 0)
+"""
+    command = [sys.executable, "-I", "-S", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "hello\n")

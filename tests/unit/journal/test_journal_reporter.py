@@ -1,12 +1,13 @@
 """Reporting never blocks, never raises, and never hides."""
 
-import os
 import threading
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_support import Clock, Fatal, Happened, ListSink
+from processes import in_child
 
 from hafta.journal.events import EventsDropped
 from hafta.journal.reporter import PATIENCE, RETRY, Reporter
@@ -29,42 +30,35 @@ def storm(reporter, count, text="a"):
         reporter.report(Happened(text))
 
 
-def test_entries_are_numbered_from_one(reporter, sink):
+@pytest.mark.parametrize("closed", [False, True])
+def test_entries_are_numbered_from_one_and_reporting_goes_on_after_close(reporter, sink, closed):
     reporter.report(Happened("a"))
+    if closed:
+        reporter.close()
     reporter.report(Happened("b"))
     assert sink.sent == [(Happened("a"), 1, 1), (Happened("b"), 2, 1)]
 
 
 def test_nothing_is_due_when_nothing_is_owed(reporter, sink, clock):
     assert reporter.due == NEVER
+    storm(reporter, BURST)
+    assert reporter.due == NEVER
     storm(reporter, 1)
     assert reporter.due == clock() + WINDOW
     clock.time += WINDOW
     reporter.tick()
-    assert reporter.due == NEVER
-    assert len(sink.sent) == 1
+    assert reporter.due == NEVER, "also if another window has begun"
+    assert len(sink.sent) == BURST + 1
 
 
-def test_a_storm_is_summed_up_at_the_tick_after_the_window(reporter, sink, clock):
+@pytest.mark.parametrize("method", ["tick", "close"])
+def test_a_storm_is_summed_up_at_the_tick_after_the_window_and_at_close(reporter, sink, clock, method):
     storm(reporter, BURST + 30)
     reporter.tick()
     assert len(sink.sent) == BURST
-    clock.time += WINDOW
-    reporter.tick()
-    assert sink.sent[-1] == (Happened("a"), BURST + 1, 30)
-
-
-def test_close_sends_what_was_counted_and_closes_the_sink(reporter, sink):
-    storm(reporter, BURST + 3)
-    reporter.close()
-    assert sink.sent[-1] == (Happened("a"), BURST + 1, 3)
-    assert sink.closed == 1
-
-
-def test_reporting_after_close_goes_on(reporter, sink):
-    reporter.close()
-    reporter.report(Happened("late"))
-    assert sink.sent == [(Happened("late"), 1, 1)]
+    clock.time += WINDOW if method == "tick" else 0
+    getattr(reporter, method)()
+    assert (sink.sent[-1], sink.closed) == ((Happened("a"), BURST + 1, 30), method == "close")
 
 
 def test_a_panic_brings_what_was_counted_along(reporter, sink):
@@ -82,18 +76,19 @@ def test_what_is_not_taken_leaves_a_gap_and_is_told_of_when_it_works_again(repor
     reporter.report(Happened("b"))
     assert sink.sent == [(Happened("a"), 1, 1), (Happened("b"), 4, 1), (EventsDropped(2), 5, 1)]
     assert reporter.dropped == 0
-    assert reporter.due == pytest.approx(1000 + WINDOW)
+    assert reporter.due == NEVER
 
 
-def test_drops_are_told_of_by_a_tick_without_any_new_event(reporter, sink, clock):
+@pytest.mark.parametrize("method", ["tick", "close"])
+def test_drops_are_told_by_a_tick_or_close_without_any_new_event(reporter, sink, clock, method):
     sink.takes = False
     storm(reporter, 1)
     assert reporter.due == clock() + RETRY
     sink.takes = True
     reporter.tick()
     assert sink.sent == []
-    clock.time += RETRY
-    reporter.tick()
+    clock.time += RETRY if method == "tick" else 0
+    getattr(reporter, method)()
     assert sink.sent == [(EventsDropped(1), 2, 1)]
 
 
@@ -115,18 +110,12 @@ def test_a_summary_that_is_not_taken_is_dropped_with_all_it_stands_for(reporter,
     assert reporter.dropped == 30
 
 
-def test_close_tells_of_drops(reporter, sink):
-    sink.takes = False
-    storm(reporter, 1)
-    sink.takes = True
-    reporter.close()
-    assert sink.sent == [(EventsDropped(1), 2, 1)]
-
-
-def test_a_sink_that_raises_is_a_sink_that_does_not_take(reporter, sink):
+def test_a_sink_that_raises_is_a_sink_that_does_not_take_and_does_not_fail_the_close(reporter, sink, monkeypatch):
     sink.error = RuntimeError("handler of a user")
     storm(reporter, 1)
     assert reporter.dropped == 1
+    monkeypatch.setattr(sink, "close", Mock(side_effect=OSError(9, "closed")))
+    reporter.close()
 
 
 def test_an_event_that_cannot_be_hashed_is_sent_past_the_filter(reporter, sink):
@@ -163,14 +152,6 @@ def test_stop_right_after_a_count_of_drops_was_sent_gives_no_number_twice(clock)
         reporter.close()
     reporter.report(Fatal("end"))
     assert [number for _, number, _ in sink.sent] == [2, 3, 4]
-
-
-def test_a_sink_that_somebody_else_closed_does_not_fail_the_close(reporter, sink, monkeypatch):
-    def close():
-        raise OSError(9, "closed")
-
-    monkeypatch.setattr(sink, "close", close)
-    reporter.close()
 
 
 def test_a_report_within_a_report_does_not_wait_for_itself(sink, clock):
@@ -231,8 +212,13 @@ def stuck(clock):
     thread.join()
 
 
-def test_a_panic_is_not_held_up_by_a_thread_that_is_stuck_in_a_sink(stuck):
+def test_a_thread_that_is_stuck_in_a_sink_is_left_alone_and_holds_no_panic_up(stuck, clock):
     reporter, sink = stuck
+    clock.time += WINDOW
+    reporter.tick()
+    reporter.close()
+    assert (sink.sent, sink.closed) == ([], 0)
+    assert PATIENCE <= 0.1
     reporter.report(Fatal("end"))
     assert sink.sent == [(Fatal("end"), 2, 1)]
 
@@ -259,16 +245,7 @@ def test_what_was_dropped_is_told_of_once_by_all_threads_together(clock):
     sink.leave.set()
     thread.join()
     assert [event for event, _, _ in sink.sent if isinstance(event, EventsDropped)] == [EventsDropped(3)]
-    assert (reporter.dropped, reporter.due) == (0, clock() + WINDOW)
-
-
-def test_tick_and_close_leave_a_stuck_sink_alone(stuck, clock):
-    reporter, sink = stuck
-    clock.time += WINDOW
-    reporter.tick()
-    reporter.close()
-    assert (sink.sent, sink.closed) == ([], 0)
-    assert PATIENCE <= 0.1
+    assert (reporter.dropped, reporter.due) == (0, NEVER)
 
 
 def test_a_reporter_that_takes_the_place_of_another_goes_on_with_its_numbers_and_owes_its_drops(reporter, sink, clock):
@@ -282,21 +259,6 @@ def test_a_reporter_that_takes_the_place_of_another_goes_on_with_its_numbers_and
     assert other.due == clock() + RETRY
     other.report(Happened("b"))
     assert later.sent == [(Happened("b"), 4, 1), (EventsDropped(1), 5, 1)]
-
-
-def in_child(work):
-    """Run `work` in a forked child; return what it answers, as text."""
-    read, write = os.pipe()
-    if (pid := os.fork()) == 0:
-        try:
-            os.write(write, repr(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        text = answer.read()
-    os.waitpid(pid, 0)
-    return text
 
 
 def test_a_forked_child_numbers_from_one_and_does_not_repeat_what_its_parent_owes(reporter, sink, clock):
@@ -324,22 +286,12 @@ def test_a_forked_child_owes_nothing(reporter, sink, clock, method):
     storm(reporter, BURST + 30)
     clock.time += WINDOW
     sink.sent.clear()
-
-    def child():
-        getattr(reporter, method)()
-        return sink.sent
-
-    assert in_child(child) == "[]"
+    assert in_child(lambda: getattr(reporter, method)() or sink.sent) == "[]"
 
 
 def test_a_child_forked_while_another_thread_reports_can_report(stuck):
     reporter, sink = stuck
-
-    def child():
-        reporter.report(Happened("child"))
-        return [number for _, number, _ in sink.sent]
-
-    assert in_child(child) == "[1]"
+    assert in_child(lambda: reporter.report(Happened("child")) or [number for _, number, _ in sink.sent]) == "[1]"
 
 
 @settings(deadline=None)

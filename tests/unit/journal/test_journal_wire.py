@@ -9,33 +9,31 @@ from hafta.journal.entry import entry, printable, sentence
 from hafta.journal.wire import VALUE_MAX, encode
 
 
-def test_a_plain_value_stands_behind_an_equals_sign():
-    assert encode({"MESSAGE": "all = well", "PRIORITY": "6"}) == b"MESSAGE=all = well\nPRIORITY=6\n"
+@pytest.mark.parametrize(
+    ("fields", "data"),
+    [
+        ({"MESSAGE": "all = well", "PRIORITY": "6"}, b"MESSAGE=all = well\nPRIORITY=6\n"),
+        ({"MESSAGE": "ab\ncd"}, b"MESSAGE\n\5\0\0\0\0\0\0\0ab\ncd\n"),
+        ({"MESSAGE": "é\n"}, b"MESSAGE\n\3\0\0\0\0\0\0\0\xc3\xa9\n\n"),
+    ],
+)
+def test_a_value_stands_behind_an_equals_sign_and_one_with_a_newline_behind_its_length_in_bytes(fields, data):
+    assert encode(fields) == data
 
 
-def test_a_value_with_a_newline_has_its_length_in_front():
-    assert encode({"MESSAGE": "ab\ncd"}) == b"MESSAGE\n\5\0\0\0\0\0\0\0ab\ncd\n"
-
-
-def test_the_length_counts_bytes_and_not_characters():
-    assert encode({"MESSAGE": "é\n"}) == b"MESSAGE\n\3\0\0\0\0\0\0\0\xc3\xa9\n\n"
-
-
-def test_a_value_cannot_add_a_field():
-    assert parse_entry(encode({"A": "x\nB=y"})) == {"A": "x\nB=y"}
-
-
-def test_control_characters_are_shown_so_that_journalctl_shows_the_line():
-    assert parse_entry(encode({"A": "\x1b[31m\0\x7f\x85\ttab"})) == {"A": "\\x1b[31m\\x00\\x7f\\x85\ttab"}
-
-
-def test_what_is_no_unicode_is_shown():
-    assert parse_entry(encode({"A": b"caf\xe9".decode(errors="surrogateescape")})) == {"A": "caf\\xe9"}
-
-
-def test_a_long_value_is_cut_and_says_so():
-    assert parse_entry(encode({"A": "x" * VALUE_MAX})) == {"A": "x" * VALUE_MAX}
-    assert parse_entry(encode({"A": "x" * (VALUE_MAX + 7)})) == {"A": "x" * VALUE_MAX + "... (7 characters cut)"}
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("x\nB=y", "x\nB=y"),  # it cannot add a field
+        ("\x1b[31m\0\x7f\x85\ttab", "\\x1b[31m\\x00\\x7f\\x85\ttab"),  # or else journalctl does not show the line
+        (b"caf\xe9".decode(errors="surrogateescape"), "caf\\xe9"),
+        ("x" * VALUE_MAX, "x" * VALUE_MAX),
+        ("x" * (VALUE_MAX + 7), "x" * VALUE_MAX + "... (7 characters cut)"),
+    ],
+    ids=["forged", "control characters", "no unicode", "long", "too long"],
+)
+def test_a_value_is_one_value_that_can_be_shown(value, read):
+    assert parse_entry(encode({"A": value})) == {"A": read}
 
 
 @settings(deadline=None)
@@ -59,14 +57,10 @@ def test_an_entry_has_the_fields_of_every_entry_and_those_of_its_event():
 
 def test_an_entry_that_stands_for_more_than_one_says_so():
     fields = entry(Happened("x"), 1, 12, "client")
-    assert fields["HAFTA_REPEATED"] == "12"
-    assert fields["MESSAGE"] == "It happened: x (the last of 12 alike)"
+    assert (fields["HAFTA_REPEATED"], fields["MESSAGE"]) == ("12", "It happened: x (the last of 12 alike)")
 
 
-@pytest.mark.parametrize("text", ["", "plain", "naïve ✓", "two\nlines", "a\ttab"])
-def test_printable_text_stays_as_it_is(text):
-    assert printable(text) == text
-
-
-def test_the_sentence_shows_control_characters():
+def test_printable_text_stays_as_it_is_and_control_characters_are_shown():
+    for text in ("", "plain", "naïve ✓", "two\nlines", "a\ttab"):
+        assert printable(text) == text
     assert sentence(Happened("\x1b]0;title\x07"), 1) == "It happened: \\x1b]0;title\\x07"

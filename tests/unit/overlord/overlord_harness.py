@@ -12,30 +12,14 @@ import threading
 import time
 from contextlib import suppress
 
+from processes import is_alive, wait_until
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 DEADLINE = 60.0  # seconds: only a broken overlord, or a very slow machine, comes near it
 PYTHON = sys.executable
 NOTIFY = (
     "import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ['NOTIFY_SOCKET'])"
 )
-
-
-def wait_until(condition, deadline=DEADLINE):
-    """Return the first true value of the condition; fail when the deadline is over."""
-    end = time.monotonic() + deadline
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {deadline} s in vain"
-        time.sleep(0.005)
-    return value
-
-
-def is_alive(pid):
-    """Tell whether a process is there and is more than a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
-    except OSError:
-        return False
 
 
 class Place:
@@ -85,6 +69,14 @@ class Place:
         self.overlords.append(Running(self, words, **options))
         return self.overlords[-1]
 
+    def end(self):
+        """Ask the overlords that run to stop: they end with 0, and leave nothing, as those do that were killed."""
+        for overlord in self.overlords:
+            if overlord.process.poll() is None and not overlord.killed:
+                assert overlord.stop() == 0, overlord.text
+        wait_until(lambda: not self.left_over())
+        wait_until(lambda: not os.path.exists(self.runtime))
+
     def clear(self):
         """End what is left and remove all."""
         for overlord in self.overlords:
@@ -130,13 +122,16 @@ class Running:
             command, cwd="/", env=environment, stdout=stdout, stderr=subprocess.STDOUT, **options
         )
         self.pid = self.process.pid
+        self.killed = False
         self.lines = []
+        self.times = []  # when each came
         self._reader = threading.Thread(target=self._read, daemon=True)
         if self.process.stdout:
             self._reader.start()
 
     def _read(self):
         for line in self.process.stdout:
+            self.times.append(time.monotonic())
             self.lines.append(line.decode().rstrip("\n"))
 
     @property
@@ -161,6 +156,7 @@ class Running:
 
     def send(self, signum):
         """Send a signal to the overlord."""
+        self.killed |= signum == signal.SIGKILL
         self.process.send_signal(signum)
 
     def wait(self):
@@ -177,6 +173,7 @@ class Running:
 
     def destroy(self):
         """Be rid of it, whatever state it is in."""
+        self.killed = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from hafta.journal.overlord_events import OverlordStarted, UnitFailed
 from hafta.overlord import console as console_module
-from hafta.overlord import loop as loop_module
 from hafta.overlord import overlord as overlord_module
 from hafta.overlord.console import OVERLORD, RESERVE, ROOM, Console, ConsoleSink
 from hafta.overlord.lines import LINE_MAX, Line, Splitter
-from hafta.overlord.loop import GAP, Loop
-from hafta.overlord.output import Output
+from hafta.process import loop as loop_module
+from hafta.process.loop import GAP, Loop
 
 
 @given(st.lists(st.binary(max_size=40)))
@@ -102,6 +101,22 @@ def test_names_stand_in_a_column_and_colours_only_where_they_are_wanted(pipe):
     assert read_all(reader).decode() == (
         "\x1b[36ma        |\x1b[0m \x1b[31merror:\x1b[0m x\n\x1b[1moverlord |\x1b[0m z\n"
     )
+
+
+def test_no_name_and_no_sentence_can_act_on_a_terminal_or_forge_a_line(pipe):
+    console = Console(pipe[1], colour=False)
+    console.introduce(["t@\x1b[2J", "a\nb", "x" * 300])
+    console.show("t@\x1b[2J", "clear")
+    console.show("a\nb", "line\nforged | line", 3)
+    console.show(OVERLORD, "unit c\nd is\x9b up")
+    console.flush()
+    assert [line.split() for line in read_all(pipe[0]).decode().splitlines()] == [
+        ["t@\\x1b[2J", "|", "clear"],
+        ["a\\x0ab", "|", "error:", "line\\x0aforged", "|", "line"],
+        ["overlord", "|", "unit", "c\\x0ad", "is\\x9b", "up"],
+    ]
+    assert console_module.short("overlord.service") == "overlord.service", "it is not the overlord itself"
+    assert console_module.short("a.service") == "a"
 
 
 def test_the_flags_of_the_descriptor_are_left_alone(pipe):
@@ -397,23 +412,3 @@ def test_what_an_earlier_callback_closed_is_not_called_back(pipe):
     loop.close()
     os.close(other_reader)
     os.close(other_writer)
-
-
-def test_output_is_shown_until_its_last_writer_is_gone(pipe):
-    reader, writer = pipe
-    shown = []
-    loop = Loop(lambda _: None, lambda _: None)
-    output = Output(reader, loop, lambda line: shown.append(line.text))
-    output.read()
-    os.write(writer, b"one\ntw")
-    loop.turn()
-    output.drain()
-    assert shown == ["one", "tw"]
-    os.write(writer, b"o\nthree")
-    os.close(writer)
-    output.drain()
-    assert not output.is_open
-    assert shown == ["one", "tw", "o", "three"]
-    output.read()
-    output.close()
-    loop.close()

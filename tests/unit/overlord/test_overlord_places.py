@@ -6,26 +6,23 @@ import os
 import pkgutil
 import resource
 import signal
-import socket
 import stat
-import subprocess
-import sys
 import time
 
 import pytest
-from overlord_harness import is_alive, wait_until
+from processes import in_child
 
-from hafta import exits, overlord
+from hafta import exits, overlord, process, units
 from hafta.errors import HaftaError
-from hafta.overlord import dirs, family, keeper, locks, notifications, prctl, processes, program, spawn
-from hafta.overlord.dirs import Roots, make_below, make_private, remove_empty, remove_tree, roots
-from hafta.overlord.environment import MARKER
-from hafta.overlord.hear import Hearing
-from hafta.overlord.notifications import Message, NotifySocket
+from hafta.overlord import dirs, keeper, locks, program, spawn
+from hafta.overlord.child import Launch
+from hafta.overlord.dirs import make_below, make_private, remove_empty, remove_tree
 from hafta.overlord.plan import Plan
-from hafta.overlord.spawn import Launch
-from hafta.overlord.table import Event
-from hafta.overlord.unit import Credentials, Unit
+from hafta.overlord.roll import Roll
+from hafta.process import prctl
+from hafta.units import roots as units_roots
+from hafta.units.roots import Roots, roots
+from hafta.units.unit import Credentials, Unit
 
 #: The overlord has one thread; what runs the tests may have more.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -33,12 +30,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning
 
 def test_root_has_the_systems_roots_and_others_private_ones(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(dirs, "BOOTED", str(tmp_path))
-    beside = Roots("/run/hafta-overlord", "/var/lib/hafta-overlord", "/var/cache", "/var/log", "/etc")
+    monkeypatch.setattr(units_roots, "BOOTED", str(tmp_path))
+    beside = Roots(*(f"{root}/hafta-overlord" for root in ("/run", "/var/lib", "/var/cache", "/var/log")), "/etc")
     assert roots({}) == beside, "systemd may run the same units in /run"
-    monkeypatch.setattr(dirs, "BOOTED", str(tmp_path / "none"))
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert roots({}).runtime == "/run", "PID 1 is never beside a systemd"
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(units_roots, "BOOTED", str(tmp_path / "none"))
     assert roots({}) == Roots("/run", "/var/lib", "/var/cache", "/var/log", "/etc")
-    assert roots({}, "/r", "s") == Roots("/r", os.path.abspath("s"), "/var/cache", "/var/log", "/etc")
+    assert roots({}, "/r", "/s") == Roots("/r", "/s", "/s/hafta-overlord/cache", "/s/hafta-overlord/log", "/etc")
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     own = "/home/x/.local/state"
     assert roots({"HOME": "/home/x", "XDG_RUNTIME_DIR": str(tmp_path / "none")}) == Roots(
@@ -146,300 +147,94 @@ def test_what_cannot_be_removed_stays_without_a_word(tmp_path):
     (tmp_path / "empty").mkdir()
     remove_empty(str(tmp_path / "full"), str(tmp_path / "none"), str(tmp_path / "empty"))
     assert os.listdir(tmp_path) == ["full"]
-    assert not dirs._attempt(os.rmdir, "none", os.open(tmp_path, os.O_RDONLY | os.O_CLOEXEC))
 
 
-def test_a_lock_excludes_and_its_file_goes_with_it(tmp_path):
-    lock = locks.acquire(str(tmp_path), "a.service")
+@pytest.fixture
+def folder(tmp_path):
+    """Return where an overlord keeps its locks: its second name is made from the directory two above."""
+    path = tmp_path / "overlord" / "locks"
+    path.mkdir(parents=True)
+    return path
+
+
+def test_a_lock_excludes_and_its_file_goes_with_it(folder):
+    lock = locks.acquire(str(folder), "a.service")
     with pytest.raises(HaftaError) as caught:
-        locks.acquire(str(tmp_path), "a.service")
+        locks.acquire(str(folder), "a.service")
     assert caught.value.message == f"a.service is already run by the overlord of process {os.getpid()}"
     assert caught.value.status == exits.IN_USE
     lock.release()
-    assert os.listdir(tmp_path) == []
-    locks.acquire(str(tmp_path), "a.service").release()
+    assert os.listdir(folder) == []
+    locks.acquire(str(folder), "a.service").release()
 
 
-def test_if_one_lock_is_held_none_is_taken(tmp_path):
-    held = locks.acquire(str(tmp_path), "b")
+def test_if_one_lock_is_held_none_is_taken(folder):
+    held = locks.acquire(str(folder), "b")
     with pytest.raises(HaftaError, match="b is already run"):
-        locks.acquire_all(str(tmp_path), ["b", "a", "c"])
-    assert os.listdir(tmp_path) == ["b.lock"]
+        locks.acquire_all(str(folder), ["b", "a", "c"])
+    assert os.listdir(folder) == ["b"]
     held.release()
 
 
-def test_a_lock_of_one_who_is_gone_is_waited_for_and_after_that_named(tmp_path):
-    path = tmp_path / "a.lock"
+def test_a_lock_of_one_who_is_gone_is_waited_for_and_after_that_named(folder):
+    path = folder / "a"
     with open(path, "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         held.write("999999999 1")
         held.flush()
         with pytest.raises(HaftaError, match="its processes are still being ended") as caught:
-            locks.acquire(str(tmp_path), "a", patience=0.05)
+            locks.acquire(str(folder), "a", patience=0.05)
     assert caught.value.status == exits.IN_USE
-    locks.acquire(str(tmp_path), "a").release()
+    locks.acquire(str(folder), "a").release()
 
 
-def test_a_lock_whose_file_was_replaced_in_the_meantime_is_not_one(tmp_path, monkeypatch):
-    answers = iter((False, True))
-    monkeypatch.setattr(locks, "_is_current", lambda *_: next(answers))
-    locks.acquire(str(tmp_path), "a").release()
+def test_a_lock_whose_file_was_replaced_in_the_meantime_is_not_one(folder, monkeypatch):
+    answers = iter((False, True, True))  # of the first try, the second, and its release
+    monkeypatch.setattr(locks, "is_current", lambda *_: next(answers))
+    locks.acquire(str(folder), "a").release()
     assert next(answers, None) is None
     monkeypatch.undo()
-    fd = os.open(tmp_path, os.O_RDONLY)
-    assert not locks._is_current(fd, str(tmp_path / "gone"))
+    fd = os.open(folder, os.O_RDONLY)
+    assert not locks.is_current(fd, str(folder / "gone"))
     os.close(fd)
 
 
-def test_a_lock_that_cannot_be_opened_says_why(tmp_path):
-    os.symlink(tmp_path / "x", tmp_path / "a.lock")
+def test_a_lock_that_cannot_be_opened_says_why(folder):
+    os.symlink(folder / "x", folder / "a")
     with pytest.raises(HaftaError, match=r"cannot open the lock .*: Too many levels of symbolic links"):
-        locks.acquire(str(tmp_path), "a")
+        locks.acquire(str(folder), "a")
 
 
-def test_a_lock_whose_file_somebody_removed_is_let_go_all_the_same(tmp_path):
-    lock = locks.acquire(str(tmp_path), "a")
+def test_a_lock_whose_file_was_swept_is_held_all_the_same(folder):
+    lock = locks.acquire(str(folder), "a")
     os.unlink(lock.path)
+    with pytest.raises(HaftaError, match=f"a is already run by the overlord of process {os.getpid()}"):
+        locks.acquire(str(folder), "a")
     lock.release()
+    locks.acquire(str(folder), "a").release()
 
 
-def test_the_age_of_a_process_tells_it_from_the_next_of_its_number():
-    assert locks.started(os.getpid()).isdigit()
-    assert locks.started(999_999_999) == ""
-    pid = os.posix_spawn("/bin/true", ["true"], {})
-    wait_until(lambda: not is_alive(pid))
-    assert locks.started(pid) == "", "a zombie holds nothing"
-    os.waitpid(pid, 0)
-
-
-@pytest.fixture
-def child():
-    """A process of our own that sleeps, marked as an overlord's."""
-    with subprocess.Popen(["/bin/sleep", "1000"], env={MARKER: "test-id/u.service"}, start_new_session=True) as process:
-        wait_until(lambda: processes.variable(process.pid, MARKER))
-        yield process
-        process.kill()
-
-
-def test_processes_are_read_and_told_from_the_dead(child):
-    found = processes.read_process(child.pid)
-    assert (found.parent, found.session, found.is_dead, found.is_of_kernel) == (os.getpid(), child.pid, False, False)
-    assert not found.is_executing()
-    assert child.pid in [process.pid for process in processes.all_processes()]
-    assert processes.read_process(999_999_999) is None
-    child.kill()
-    wait_until(lambda: processes.read_process(child.pid).is_dead)
-
-
-def test_children_are_found_also_by_a_kernel_that_does_not_list_them(child, monkeypatch):
-    assert child.pid in processes.children(os.getpid())
-    assert child.pid in processes.descendants(os.getppid())
-    assert processes.children(999_999_999) == []
-    exists = os.path.exists
-    monkeypatch.setattr(os.path, "exists", lambda path: not path.endswith("/children") and exists(path))
-    assert child.pid in processes.children(os.getpid())
-
-
-def test_children_of_any_thread_are_found():
-    program = "import os, threading, time\ndef f():\n if os.fork() == 0: time.sleep(1000)\n time.sleep(1000)\n"
-    program += "threading.Thread(target=f).start()"
-    with subprocess.Popen([sys.executable, "-SEc", program], start_new_session=True) as process:
-        (forked,) = wait_until(lambda: processes.children(process.pid))
-        os.kill(forked, signal.SIGKILL)
-        process.kill()
-
-
-def test_a_marked_process_belongs_to_its_overlord_with_what_descends_from_it_and_its_session():
-    program = "import os, time\nif os.fork() == 0:\n os.execve('/bin/sleep', ['sleep', '1000'], {})\ntime.sleep(1000)"
-    environ = {MARKER: "other-id/u.service"}
-    with subprocess.Popen([sys.executable, "-SEc", program], env=environ, start_new_session=True) as process:
-        bare = wait_until(lambda: processes.children(process.pid))
-        wait_until(lambda: processes.variable(bare[0], MARKER) is None)
-        assert processes.belonging("other-id") == sorted((process.pid, *bare))
-        assert processes.belonging("other-") == []
-        ended = processes.end_all(lambda: processes.belonging("other-id"), 10.0)
-    assert ended.complete
-    assert ended.killed == {process.pid, *bare}
-
-
-def test_a_process_in_the_middle_of_execve_is_waited_for(monkeypatch):
-    answers = iter((True, True, False))
-    monkeypatch.setattr(processes, "all_processes", lambda: [processes.read_process(os.getpid())])
-    monkeypatch.setattr(processes.Process, "is_executing", lambda _: next(answers))
-    assert processes.belonging("nobodys") == []
-    assert next(answers, None) is None
-
-
-def test_what_may_not_be_killed_is_left_at_once_unless_there_is_time_for_ever(monkeypatch):
-    def refuse(pid, signum):
-        raise PermissionError
-
-    monkeypatch.setattr(os, "kill", refuse)
-    begun = time.monotonic()
-    assert not processes.end_all(lambda: [1], 100.0).complete
-    assert time.monotonic() - begun < 50
-    answers = iter(([1], [1], [1, 2], [1], [], [], []))
-    ended = processes.end_all(lambda: next(answers), float("inf"))
-    assert (ended.killed, ended.complete) == (set(), True)
-
-
-def test_what_survives_is_not_waited_for_beyond_ones_patience(monkeypatch):
-    monkeypatch.setattr(processes, "kill", lambda *_: True)
-    ended = processes.end_all(lambda: [1], 0.05)
-    assert not ended.complete
-
-
-def test_a_signal_to_one_who_is_gone_counts_as_sent():
-    assert processes.kill(999_999_999, signal.SIGTERM)
-
-
-class FakeRunner:
-    def __init__(self, name, main=0, last=0, access="main", kind="notify"):
-        self.name = name
-        self.main = main
-        self.last = last or main
-        self.unit = Unit(name, "f", notify_access=access)
-        self.unit = self.unit.replace(policy=self.unit.policy.replace(type=kind))
-        self.status = self.trouble = ""
-        self.calls = []
-
-    def feed(self):
-        self.calls.append("feed")
-
-    def set_watchdog(self, seconds):
-        self.calls.append(("watchdog", seconds))
-
-    def extend(self, seconds):
-        self.calls.append(("extend", seconds))
-
-
-def test_a_process_belongs_to_the_unit_of_its_main_process_or_of_its_environment(child):
-    by_main = family.Family("id", {"m.service": FakeRunner("m.service", main=child.pid)}, lambda: 0)
-    by_main.strangers = frozenset()
-    assert by_main.owner(child.pid) == "m.service"
-    assert child.pid in by_main.members("m.service")
-    assert by_main.members("x.service") == []
-    assert child.pid in by_main.everyone()
-    by_marker = family.Family("test-id", {}, lambda: 0)
-    assert by_marker.owner(child.pid) == "u.service"
-    by_session = family.Family("other", {"s.service": FakeRunner("s.service", last=child.pid)}, lambda: 0)
-    assert by_session.owner(child.pid) == "s.service"
-    assert family.Family("other", {}, lambda: 0).owner(child.pid) == ""
-    assert by_marker.owner(1) == by_marker.owner(999_999_999) == ""
-
-
-def test_who_is_in_the_middle_of_execve_is_asked_again_whose_it_is(child, monkeypatch):
-    tries = [1, 1, 1]
-    shown = family.variable
-    monkeypatch.setattr(processes.Process, "is_executing", lambda _: bool(tries and tries.pop()))
-    monkeypatch.setattr(family, "variable", lambda *words: None if tries else shown(*words))
-    assert family.Family("test-id", {}, lambda: 0).owner(child.pid) == "u.service"
-    tries += [1] * 1000
-    begun = time.monotonic()
-    assert family.Family("test-id", {}, lambda: 0).owner(child.pid) == ""
-    assert time.monotonic() - begun < 5
-
-
-def test_strangers_and_the_keeper_are_nobodys(child):
-    assert child.pid not in family.Family("id", {}, lambda: 0).own_children()
-    found = family.Family("id", {}, lambda: child.pid)
-    found.strangers = frozenset()
-    assert child.pid not in found.own_children()
-
-
-def test_a_child_of_a_unit_belongs_to_it_however_deep():
-    program = "import subprocess\nsubprocess.run(['/bin/sleep', '1000'])"
-    with subprocess.Popen([sys.executable, "-SEc", program], start_new_session=True) as process:
-        (deep,) = wait_until(lambda: processes.children(process.pid))
-        found = family.Family("id", {"m.service": FakeRunner("m.service", main=process.pid)}, lambda: 0)
-        assert found.owner(deep) == "m.service"
-        os.kill(deep, signal.SIGKILL)
-
-
-class Ear:
-    def __init__(self):
-        self.events = []
-        self.adopted = []
-        self.notes = []
-        self.hearing = Hearing(
-            lambda runner, event: self.events.append(event),
-            lambda runner, pid: self.adopted.append(pid),
-            self.notes.append,
-        )
-
-    def take(self, text, runner, pid=7):
-        fields = tuple(tuple(line.split("=", 1)) for line in text.split())
-        self.hearing.take(Message(pid, fields), runner)
-
-
-def test_notifications_become_events_and_facts():
-    ear, runner = Ear(), FakeRunner("u", main=7)
-    ear.take("READY=1 STATUS=up WATCHDOG=1 WATCHDOG=trigger WATCHDOG_USEC=2000000 EXTEND_TIMEOUT_USEC=500000", runner)
-    ear.take("STOPPING=1 ERRNO=2 MAINPID=7 MAINPID=8 UNKNOWN=1 BARRIER=1", runner)
-    assert ear.events == [Event.READY, Event.HUNG, Event.LEAVING]
-    assert runner.calls == ["feed", ("watchdog", 2.0), ("extend", 0.5)]
-    assert (runner.status, runner.trouble) == ("up", "No such file or directory")
-    assert ear.adopted == [8]
-
-
-def test_malformed_notifications_change_nothing():
-    ear, runner = Ear(), FakeRunner("u", main=7)
-    ear.take(
-        "READY=0 STOPPING=x WATCHDOG=2 WATCHDOG_USEC=-1 EXTEND_TIMEOUT_USEC=x ERRNO=x ERRNO=123456 MAINPID=-1", runner
-    )
-    assert (ear.events, runner.calls, runner.trouble, ear.adopted) == ([], [], "", [])
-    ear.take("READY=1", FakeRunner("s", main=7, kind="simple"))
-    assert ear.events == []
-
-
-def test_who_may_notify_is_notifyaccess_and_a_refusal_is_said_once():
-    ear = Ear()
-    for access, pid, taken in (("none", 7, 0), ("main", 7, 1), ("main", 8, 0), ("exec", 8, 0), ("all", 8, 1)):
-        ear.events.clear()
-        ear.take("READY=1", FakeRunner(f"{access}{pid}", main=7, access=access), pid)
-        assert len(ear.events) == taken
-    runner = FakeRunner("again", main=7)
-    ear.take("READY=1", runner, 8)
-    ear.take("READY=1", runner, 9)
-    assert [note for note in ear.notes if "again" in note] == [
-        "again: the overlord takes no notification from process 8 (NotifyAccess=)"
-    ]
-
-
-def test_the_notify_socket_tells_the_sender_and_closes_what_is_passed(place):
-    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    receiver = NotifySocket(place.file("n"), 0o600)
-    assert stat.S_IMODE(os.stat(place.file("n")).st_mode) == 0o600
-    sender.connect(place.file("n"))
-    reader, writer = os.pipe()
-    socket.send_fds(sender, [b"A=1\nB=x=y\nrubbish\nA=2\xff"], [writer, 0, 1])
-    os.close(writer)
-    (message,) = receiver.receive()
-    assert message.pid == os.getpid()
-    assert message.get("A") == "2\ufffd"
-    assert message.fields == (("A", "1"), ("B", "x=y"), ("A", "2\ufffd"))
-    assert message.get("C") is None
-    assert os.read(reader, 1) == b"", "the descriptor has been closed"
-    assert list(receiver.receive()) == []
-    os.close(reader)
-    sender.close()
-    receiver.close()
-
-
-def test_a_flood_of_notifications_gives_others_their_turn(place):
-    receiver = NotifySocket(place.file("n"), 0o600)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.connect(place.file("n"))
-        for number in b"123":
-            sender.send(b"N=%c" % number)
-    assert [[message.get("N") for message in receiver.receive(2)] for _ in range(2)] == [["1", "2"], ["3"]]
-    receiver.close()
-
-
-def test_a_path_that_is_too_long_for_a_socket_is_said():
-    with pytest.raises(HaftaError, match="is longer than the 107 bytes of a socket's path") as caught:
-        NotifySocket("/tmp/" + "x" * 200, 0o600)
-    assert caught.value.status == exits.USAGE
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_another_user_cannot_hold_the_name_of_a_lock(tmp_path):
+    path = str(tmp_path / "a")
+    ready, ready_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setuid(65534)
+            name, _ = locks._take_name(path)
+            os.write(ready_end, b"y" if name >= 0 else b"n")
+            time.sleep(1000)
+        finally:
+            os._exit(1)  # it is not to go on as a second run of the tests
+    assert os.read(ready, 1) == b"y"
+    try:
+        locks.acquire(str(tmp_path), "a").release()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(ready)
+        os.close(ready_end)
 
 
 def launch(**changes):
@@ -447,8 +242,7 @@ def launch(**changes):
         "path": "/bin/sh",
         "argv": ["sh", "-c", "echo $0 $WATCHDOG_PID $X; umask", "name"],
         "environment": {"X": "1"},
-        "directory": "/",
-        "directory_optional": False,
+        "directory": ("/", False),
         "umask": 0o027,
         "credentials": Credentials(),
         "limits": (),
@@ -478,9 +272,9 @@ def test_a_child_is_what_the_unit_asks_for():
 
 def test_a_child_says_how_far_it_came(tmp_path):
     missing = str(tmp_path / "missing")
-    assert outcome(directory=missing)[2:] == ("200 2", 200)
-    assert outcome(directory=missing, directory_optional=True)[3] == 0
-    optional = {"directory": missing, "directory_optional": True}
+    assert outcome(directory=(missing, False))[2:] == ("200 2", 200)
+    assert outcome(directory=(missing, True))[3] == 0
+    optional = {"directory": (missing, True)}
     assert outcome(path=missing, ignore_sigpipe=False, **optional)[2:] == ("203 2", 203)
     assert outcome(argv=["a\0b"])[2:] == ("203 22", 203)
     assert outcome(limits=((7, 10, 5),))[2:] == ("205 22", 205)
@@ -503,7 +297,9 @@ def test_a_child_that_finds_its_overlord_gone_does_not_start(monkeypatch):
     assert outcome()[1:] == ("", "", 203)
 
 
-def test_no_more_processes_is_an_error_that_leaves_nothing_open(monkeypatch):
+def test_no_more_processes_is_an_error_that_leaves_nothing_open(monkeypatch, tmp_path):
+    roll = Roll(str(tmp_path / "id.roll"))
+
     def refuse():
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
@@ -512,23 +308,15 @@ def test_no_more_processes_is_an_error_that_leaves_nothing_open(monkeypatch):
     with pytest.raises(BlockingIOError):
         spawn.spawn(launch())
     with pytest.raises(BlockingIOError):
-        keeper.Keeper(keeper.Estate("x", (), (), ())).start()
+        keeper.Keeper().start()
+    roll.release()
     assert len(os.listdir("/proc/self/fd")) <= len(before) + 1
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
-def test_a_keeper_that_has_died_just_now_is_dismissed_all_the_same():
-    guard = keeper.Keeper(keeper.Estate("nobodys", (), (), ()))
-    guard.start()
-    os.kill(guard.pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(guard.pid))
-    guard.dismiss()
-    assert guard.pid == 0
-    guard.dismiss()
-
-
 def test_the_claim_is_tried_again_when_another_overlord_removes_the_directories(monkeypatch, tmp_path):
-    plan = Plan({"a.service": Unit("a.service", "f")}, Roots(*[str(tmp_path / name) for name in "rsclf"]), {})
+    places = Roots(*[str(tmp_path / name) for name in "rsclf"])
+    plan = Plan({"a.service": Unit("a.service", "f")}, places, {}, identity="id")
     real, calls = locks.acquire_all, []
 
     def vanish(folder, units):
@@ -546,7 +334,8 @@ def test_the_claim_is_tried_again_when_another_overlord_removes_the_directories(
 
 
 def test_a_claim_that_fails_again_and_again_gives_up(monkeypatch, tmp_path):
-    plan = Plan({"a.service": Unit("a.service", "f")}, Roots(*[str(tmp_path / name) for name in "rsclf"]), {})
+    places = Roots(*[str(tmp_path / name) for name in "rsclf"])
+    plan = Plan({"a.service": Unit("a.service", "f")}, places, {}, identity="id")
 
     def vanish(folder, units):
         remove_tree(str(tmp_path / "r"))
@@ -559,19 +348,15 @@ def test_a_claim_that_fails_again_and_again_gives_up(monkeypatch, tmp_path):
 
 def as_nobody(body):
     """Run in a process of a user who is not root; True if no assertion failed."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            body()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    def work():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        body()
+
+    return in_child(work) == "None"
 
 
 def test_a_child_takes_its_user_and_groups_if_the_overlord_is_root(tmp_path):
@@ -587,50 +372,13 @@ def test_a_child_takes_its_user_and_groups_if_the_overlord_is_root(tmp_path):
 
 def test_prctl_says_what_the_kernel_refuses():
     with pytest.raises(OSError, match="Invalid argument"):
-        prctl._prctl(-1, 0)
-
-
-def test_other_notes_of_the_kernel_tell_no_sender():
-    assert notifications._sender([(socket.SOL_SOCKET, 99, b"")]) == 0
-
-
-def test_there_may_be_nobody_to_reap(monkeypatch):
-    def nobody(*_):
-        raise ChildProcessError
-
-    found = family.Family("id", {}, lambda: 0)
-    monkeypatch.setattr(os, "waitid", nobody)
-    assert list(found.reap()) == []
-
-
-def test_the_dead_are_heard_before_they_are_reaped():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(3)
-    wait_until(lambda: processes.read_process(pid).is_dead)
-    found = family.Family("id", {"m.service": FakeRunner("m.service", main=pid)}, lambda: 0)
-    found.strangers = frozenset()
-    heard = []
-    assert list(found.reap(lambda: heard.append(found.owner(pid)))) == [(pid, 3 << 8)]
-    assert heard == ["m.service"]
-    assert found.owner(pid) == ""
-
-
-def test_what_is_the_systems_is_not_removed_with_us(tmp_path):
-    unit = Unit("a.service", "f", state_directory=("x",))
-    places = Roots("/run", "/var/lib", "/c", "/l", "/e")
-    assert program._removable(Plan({"a.service": unit}, places, {})) == []
-    private = places.replace(runtime=str(tmp_path / "r"), state=str(tmp_path / "s"))
-    found = program._removable(Plan({"a.service": unit}, private, {}))
-    assert found == [str(tmp_path / "s" / "x"), str(tmp_path / "s"), str(tmp_path / "r")]
-    deep = private.replace(state=str(tmp_path / "a" / "b" / "c"))
-    found = program._removable(Plan({}, deep, {}))
-    assert found == [str(tmp_path / name) for name in ("a/b/c", "a/b", "a", "r")]
+        prctl.call(-1, 0)
 
 
 def test_every_module_can_be_imported_by_itself():
-    for module in pkgutil.iter_modules(overlord.__path__, "hafta.overlord."):
-        assert importlib.import_module(module.name).__doc__
+    for room in (overlord, process, units):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            assert importlib.import_module(module.name).__doc__
     assert importlib.import_module("hafta.cli.__main__").__doc__
 
 

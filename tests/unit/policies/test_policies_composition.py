@@ -17,15 +17,7 @@ from hafta import (
     ROLLBACK_SUCCESS,
     proceed,
 )
-from hafta.policies import (
-    Attempts,
-    CircuitBreaker,
-    Deadline,
-    FailSequence,
-    On,
-    Panic,
-    Policy,
-)
+from hafta.policies import Attempts, CircuitBreaker, Deadline, FailSequence, On, Panic, Policy
 
 # On, FailSequence, Panic
 
@@ -46,8 +38,9 @@ def test_certain_reasons_get_a_verdict_of_their_own(what, matching, not_matching
     assert decide(Panic(what), event(reason=matching)) is PANIC
 
 
-@pytest.mark.parametrize(("policy", "verdict"), [(FailSequence(), FAIL_SEQUENCE), (Panic(), PANIC)])
-def test_without_a_reason_any_failure_will_do_and_nothing_else(policy, verdict):
+@pytest.mark.parametrize("verdict", [FAIL_SEQUENCE, PANIC])
+def test_at_any_failure_is_written_as_one_attempt(verdict):
+    policy = Attempts(1, then=verdict)
     assert decide(policy, event(reason=None)) is verdict
     assert retry(policy, reason=None) == proceed(node)
 
@@ -93,26 +86,29 @@ def test_a_function_of_ones_own_may_begin_a_chain():
         assert asked == ["mine", "a", "b"]
 
 
-def test_a_chain_that_begins_with_a_function_stays_whole_within_another():
-    def mine(run, what):
-        return PANIC
-
-    asked = []
-    a, b = (Named(name, asked) for name in "ab")
-    assert decide(a | (mine | b), event()) == ROLL_BACK_CURRENT.after(2)
-    assert asked == ["a", "b"]
+def mine(run, what):
+    return PANIC
 
 
-@pytest.mark.parametrize("left", [Attempts(3), Attempts(3) | Attempts(4)])
-def test_a_chain_ends_with_policies_only(left):
-    with pytest.raises(TypeError, match=r"^unsupported operand type"):
-        left | hafta.default_policy
+BEGINS = r"^the policy function mine begins a chain: write mine \| \.\.\. first$"
 
 
-@pytest.mark.parametrize("left", [Attempts, 3, hafta.FAIL_SEQUENCE])
-def test_a_chain_begins_with_a_function_or_a_policy_that_is_made(left):
-    with pytest.raises(TypeError, match=r"^unsupported operand type"):
-        left | Deadline(1)
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        *((left, mine | Attempts(3), BEGINS) for left in (Attempts(3), Attempts(3) | Deadline(4), mine | Attempts(2))),
+        (hafta.default_policy, mine | Attempts(3), BEGINS),
+        *((left, hafta.default_policy, "^unsupported operand") for left in (Attempts(3), Attempts(3) | Attempts(4))),
+        *((left, Deadline(1), "^unsupported operand type") for left in (Attempts, 3, FAIL_SEQUENCE)),
+    ],
+)
+def test_a_function_stands_at_the_beginning_of_a_chain_and_all_else_are_policies_that_are_made(left, right, message):
+    with pytest.raises(TypeError, match=message):
+        left | right
+
+
+def test_what_is_not_a_verdict_is_left_for_the_engine_to_refuse():
+    assert decide((lambda run, what: None) | Attempts(3) | CircuitBreaker(), event()) is None
 
 
 def test_certain_reasons_may_stand_before_or_behind_what_limits():
@@ -122,9 +118,35 @@ def test_certain_reasons_may_stand_before_or_behind_what_limits():
         assert decide(chain, event(attempt=3, reason=OSError())) is ROLL_BACK_PREVIOUS
 
 
-def test_the_base_class_wants_a_refine_of_its_own():
-    with pytest.raises(NotImplementedError):
-        Policy().refine(event(), EXIT)
+def test_a_policy_of_ones_own_has_its_say_between_reasons_and_limits():
+    class Mine(Policy):
+        def refine(self, what, verdict):
+            seen.append(verdict)
+            return proceed(other) if what.reason == "mine" else verdict.after(4)
+
+    for chain in (Mine() | On(ValueError, PANIC) | Deadline(3), Deadline(3) | On(ValueError, PANIC) | Mine()):
+        seen = []
+        assert decide(chain, event(reason="mine")) == proceed(other)
+        assert decide(chain, event(reason=ValueError())) == PANIC.after(4)
+        assert decide(chain, event(reason="late by then")) is ROLL_BACK_PREVIOUS
+        assert seen == [ROLL_BACK_CURRENT, PANIC, ROLL_BACK_CURRENT]
+
+
+def test_a_chain_of_policies_of_ones_own_waits_for_nothing_by_itself():
+    class Mine(Policy):
+        def refine(self, _what, verdict):
+            return verdict
+
+    assert retry(Mine() | Mine()) == proceed(node)
+
+
+def test_a_ready_made_policy_may_be_refined_in_a_class_of_ones_own():
+    class Patient(Attempts):
+        def refine(self, what, verdict):
+            return super().refine(what, verdict).after(1)
+
+    assert decide(Patient(3) | Deadline(10), event(attempt=2)) == ROLL_BACK_CURRENT.after(1)
+    assert decide(Patient(3) | Deadline(10), event(attempt=3)) == ROLL_BACK_PREVIOUS.after(1)
 
 
 def test_the_default_policy_answers_each_event():
@@ -146,17 +168,3 @@ def test_an_event_has_the_tutorials_policy_data():
     assert event(NORMAL_SUCCESS).data is node
     assert event(reason=101).data == 101
     assert repr(event(reason=101)) == "<normal fail of <lambda>, attempt 1: 101>"
-
-
-@pytest.mark.parametrize(
-    ("make", "what"),
-    [
-        (lambda: Attempts(2, then="n"), "then= of an Attempts"),
-        (lambda: Deadline(2, then=node), "then= of a Deadline"),
-        (lambda: CircuitBreaker(then=5), "then= of a CircuitBreaker"),
-        (lambda: On(OSError, "n"), "the verdict of an On"),
-    ],
-)
-def test_what_is_no_verdict_is_refused_where_it_is_given(make, what):
-    with pytest.raises(TypeError, match=rf"^{what} is a verdict such as ROLL_BACK_PREVIOUS or proceed\(node\), not "):
-        make()

@@ -3,22 +3,12 @@
 import pytest
 
 import hafta
-from hafta.policies import FOREVER, Attempts, Backoff, CircuitBreaker, Deadline, FailSequence, RetryAfter
+from hafta.policies import FOREVER, Attempts, Backoff, CircuitBreaker, CircuitOpen, Deadline, FailSequence, RetryAfter
 from hafta.testing import FakeRuntime
 
 
-@pytest.fixture(params=[False, True], ids=["blocking", "asyncio"])
-def call(request):
-    def run(sequence, runtime):
-        if request.param:
-            return runtime.run_async(sequence.call_async(runtime=runtime))
-        return sequence.call(runtime=runtime)
-
-    return run
-
-
 def flaky(policy, failures, *, seconds=0, reason="no"):
-    """A sequence of one node that fails so often, each attempt taking so many seconds."""
+    """A sequence of one node that fails `failures` times; each attempt takes `seconds`."""
     sequence = hafta.Sequence("flaky")
     left = [failures]
 
@@ -31,34 +21,38 @@ def flaky(policy, failures, *, seconds=0, reason="no"):
     return sequence
 
 
-def test_delays_are_waited_for_between_the_rollback_and_the_next_attempt(call):
-    runtime = FakeRuntime()
-    assert call(flaky(Attempts(10) | Backoff(0.5, cap=2, jitter=0), 5), runtime)
-    assert runtime.slept == [0.5, 1, 2, 2, 2]
-    assert runtime.clock == 7.5
+def busy(seconds):
+    error = OSError("busy")
+    error.retry_after = seconds
+    return error
 
 
-def test_attempts_end_with_what_follows_them(call):
-    runtime = FakeRuntime()
-    result = call(flaky(Attempts(8, then=hafta.FAIL_SEQUENCE), 100), runtime)
-    assert str(result) == "flaky failed at node work, attempt 8: no"
+FOR_TEN = Attempts(FOREVER) | Backoff(1, factor=1, jitter=0) | Deadline(10, then=hafta.FAIL_SEQUENCE)
+FATAL = Attempts(50) | FailSequence(lambda reason: reason == "fatal")
 
 
-def test_a_deadline_counts_attempts_and_waits_together(call):
+@pytest.mark.parametrize(
+    ("policy", "failures", "seconds", "reason", "says", "slept"),
+    [
+        (Attempts(10) | Backoff(0.5, cap=2, jitter=0), 5, 0, "no", "succeeded after 5 failures", [0.5, 1, 2, 2, 2]),
+        (Attempts(8, then=hafta.FAIL_SEQUENCE), 100, 0, "no", "failed at node work, attempt 8: no", []),
+        # Attempts end at 2, 5 and 8 s; after the third, the wait would end at 9 s and the next attempt at 11 s.
+        (FOR_TEN, 100, 2, "no", "failed at node work, attempt 4: no", [1, 1, 1]),
+        (RetryAfter(), 2, 0, busy(7), "succeeded after 2 failures", [7, 7]),
+        (FATAL, 9, 0, "fatal", "failed at node work, attempt 1: fatal", []),
+    ],
+    ids=["delays are waited for", "attempts end", "a deadline counts attempts and waits", "the error tells how long",
+         "nothing can repair it"],
+)  # fmt: skip
+def test_delays_are_waited_for_and_limits_end_what_they_limit(call, policy, failures, seconds, reason, says, slept):
     runtime = FakeRuntime(clock=1000)
-    policy = Attempts(FOREVER) | Backoff(1, factor=1, jitter=0) | Deadline(10, then=hafta.FAIL_SEQUENCE)
-    result = call(flaky(policy, 100, seconds=2), runtime)
-    # Attempts end at 2, 5 and 8 s; after the third, the wait would end at 9 s and the next attempt at 11 s.
-    assert (result.attempt, runtime.clock) == (4, 1011)
-    assert runtime.slept == [1, 1, 1]
+    assert str(call(flaky(policy, failures, seconds=seconds, reason=reason), runtime)) == f"flaky {says}"
+    assert (runtime.slept, runtime.clock - 1000) == (slept, sum(slept) + seconds * (len(slept) + 1))
 
 
-def test_a_deadline_begins_anew_when_control_comes_back(call):
+def test_a_deadline_begins_again_when_control_comes_back(call):
     sequence, tries, runtime = hafta.Sequence("again"), [], FakeRuntime()
-
-    @sequence.node
-    def first(run):
-        return second
+    sequence.node(name="first")(lambda run: "second")
 
     @sequence.node(policy=Attempts(FOREVER) | Deadline(10))
     def second(run):
@@ -68,19 +62,6 @@ def test_a_deadline_begins_anew_when_control_comes_back(call):
 
     assert call(sequence, runtime)
     assert tries == [0, 1, 2, 0, 1]
-
-
-def test_the_error_tells_how_long_to_wait(call):
-    runtime, error = FakeRuntime(), OSError("busy")
-    error.retry_after = 7
-    assert call(flaky(RetryAfter(), 2, reason=error), runtime)
-    assert runtime.slept == [7, 7]
-
-
-def test_a_failure_that_nothing_can_mend_fails_the_sequence_at_once(call):
-    runtime = FakeRuntime()
-    result = call(flaky(Attempts(50) | FailSequence(lambda reason: reason == "fatal"), 9, reason="fatal"), runtime)
-    assert str(result) == "flaky failed at node work, attempt 1: fatal"
 
 
 def test_a_breaker_is_shared_by_the_nodes_that_use_the_same_thing(call):
@@ -123,3 +104,27 @@ def test_a_chain_may_begin_with_an_asynchronous_function():
     result = sequence.call(runtime=runtime)
     assert (result.ok, result.attempt) == (False, 2)
     assert runtime.slept == [3, 3, 1, 3]  # NORMAL_FAIL, ROLLBACK_SUCCESS, the backoff, NORMAL_FAIL
+
+
+def test_an_open_breaker_lets_no_first_attempt_of_another_call_begin(call):
+    breaker, runtime = CircuitBreaker(2, cooldown=30), FakeRuntime()
+    sequence = flaky(Attempts(2) | breaker, 2, reason="down")
+    assert not call(sequence, runtime)
+    assert (breaker.state(runtime.clock), runtime.clock, runtime.slept) == ("open", 0, [])
+    result = call(sequence, runtime)
+    assert [str(failure) for failure in result.history] == [
+        "work, attempt 1: CircuitOpen: the circuit breaker is open for another 30 s"
+    ]
+    assert "one attempt is let through" in result.history[0].reason.hint
+    assert (result.ok, runtime.clock, runtime.slept) == (True, 30, [30])
+    assert breaker.state(runtime.clock) == "closed"
+
+
+def test_an_open_breaker_with_a_verdict_gives_it_to_a_first_attempt(call):
+    breaker, runtime = CircuitBreaker(1, cooldown=30, then=hafta.FAIL_SEQUENCE), FakeRuntime()
+    sequence = flaky(breaker, 1)
+    assert call(sequence, runtime).reason == "no"
+    runtime.clock += 20
+    assert isinstance(call(sequence, runtime).reason, CircuitOpen)
+    runtime.clock += 10
+    assert call(sequence, runtime)

@@ -1,5 +1,7 @@
 """The classic behaviour, promise by promise, in both drivers."""
 
+import pytest
+
 import hafta
 from hafta import (
     EXIT,
@@ -45,41 +47,65 @@ def two_nodes(failures, *, undo=None, judge=None):
     return sequence, seen
 
 
-def test_failures_one_to_four_are_rolled_back_in_place(call):
-    sequence, seen = two_nodes(4)
-    assert call(sequence)
-    assert seen == ["first", *["second", ("undo second", 2)] * 4, "second"]
+def no_undo(run):
+    return run.fail("cannot undo")
 
 
-def test_the_fifth_failure_in_a_row_goes_to_the_previous_node_with_the_last_checkpoint_that_it_had_set(call):
-    sequence, seen = two_nodes(5)
-    assert call(sequence)
-    retried = seen.index(("undo first", 11)) + 1
-    assert seen == ["first", *["second", ("undo second", 2)] * 5, ("undo first", 11), "first", "second"]
-    assert seen[retried:] == ["first", "second"]
+def raising(run):
+    raise ValueError("cannot undo")
 
 
-def test_the_count_begins_anew_after_going_to_the_previous_node(call):
-    sequence, seen = two_nodes(9)
-    assert call(sequence)
-    assert seen.count(("undo first", 11)) == 1
-    assert seen.count("second") == 10
+def judged(kind, verdict):
+    """A policy that answers this to events of a kind, and the default to others."""
+    return lambda run, event: verdict if event.kind is kind else hafta.default_policy(run, event)
+
+
+previous = judged(NORMAL_FAIL, ROLL_BACK_PREVIOUS)
+
+
+TRY, BACK = ["second", ("undo second", 2)], [("undo first", 11), "first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "undo", "judge", "seen", "says"),
+    [
+        (4, None, None, ["first", *TRY * 4, "second"], "two succeeded after 4 failures"),
+        (5, None, None, ["first", *TRY * 5, *BACK], "two succeeded after 5 failures"),
+        (9, None, None, ["first", *TRY * 5, *BACK, *TRY[1:], *TRY * 3, "second"], "two succeeded after 9 failures"),
+        (1, no_undo, None, ["first", *TRY, *BACK], "two succeeded after 2 failures"),
+        (1, raising, None, ["first", *TRY, *BACK], "two succeeded after 2 failures"),
+        (1, lambda run: "first", None, ["first", *TRY, "first", "second"], "two succeeded after 1 failure"),
+        (9, lambda run: EXIT, None, ["first", *TRY], "two succeeded after 1 failure"),
+        (1, lambda run: EXIT, previous, ["first", *TRY, *BACK], "two succeeded after 1 failure"),
+        (1, None, lambda run, event: FAIL_SEQUENCE, ["first", *TRY], "two failed at node second, attempt 1: no"),
+    ],
+    ids=[
+        "failures one to four are rolled back in place",
+        "the fifth in a row goes to the previous node with the last checkpoint that it had set",
+        "the count begins again after going to the previous node",
+        "a rollback failure goes to the previous node at once",
+        "a rollback failure by exception does so, too",
+        "a rollback that names another node goes there",
+        "a rollback that names the exit ends the sequence with success",
+        "while unwinding, the node that a rollback names is not followed",
+        "failing the sequence rolls back the node and leaves the visited ones",
+    ],
+)
+def test_failures_lead_where_the_classic_rules_say(call, failures, undo, judge, seen, says):
+    sequence, happened = two_nodes(failures, undo=undo, judge=judge)
+    assert str(call(sequence)) == says
+    assert happened == seen
 
 
 def test_nothing_left_to_roll_back_to_fails_the_sequence(call):
-    sequence = hafta.Sequence("alone")
-    undone = []
+    sequence, undone = hafta.Sequence("alone"), []
 
     @sequence.node
     def only(run):
         raise OSError(2, "gone")
 
-    @only.rollback
-    def _(run, checkpoint):
-        undone.append(run.attempt)
-
-    result = call(sequence)
-    assert str(result) == "alone failed at node only, attempt 5: [Errno 2] gone"
+    only.rollback(lambda run, checkpoint: undone.append(run.attempt))
+    assert str(call(sequence)) == "alone failed at node only, attempt 5: [Errno 2] gone"
     assert undone == [1, 2, 3, 4, 5]
 
 
@@ -97,50 +123,11 @@ def test_a_success_ends_the_row_of_failures(call):
     assert tries == [0, 1, 2, 3, 4] * 3
 
 
-def test_a_rollback_failure_goes_to_the_previous_node_at_once(call):
-    sequence, seen = two_nodes(1, undo=lambda run: run.fail("cannot undo"))
-    assert call(sequence)
-    assert seen == ["first", "second", ("undo second", 2), ("undo first", 11), "first", "second"]
-
-
-def test_a_rollback_failure_by_exception_does_so_too(call):
-    def undo(run):
-        raise ValueError("cannot undo")
-
-    sequence, seen = two_nodes(1, undo=undo)
-    assert call(sequence)
-    assert seen == ["first", "second", ("undo second", 2), ("undo first", 11), "first", "second"]
-
-
-def test_a_rollback_that_names_another_node_goes_there(call):
-    sequence, seen = two_nodes(1, undo=lambda run: "first")
-    assert call(sequence)
-    assert seen == ["first", "second", ("undo second", 2), "first", "second"]
-
-
-def test_a_rollback_that_names_the_exit_ends_the_sequence_with_success(call):
-    sequence, seen = two_nodes(9, undo=lambda run: EXIT)
-    assert str(call(sequence)) == "two succeeded after 1 failure"
-    assert seen == ["first", "second", ("undo second", 2)]
-
-
-def test_while_unwinding_the_node_that_a_rollback_names_is_not_followed(call):
-    def judge(run, event):
-        return ROLL_BACK_PREVIOUS if event.kind is NORMAL_FAIL else hafta.default_policy(run, event)
-
-    sequence, seen = two_nodes(1, undo=lambda run: EXIT, judge=judge)
-    assert call(sequence)
-    assert seen == ["first", "second", ("undo second", 2), ("undo first", 11), "first", "second"]
-
-
 def test_while_unwinding_a_failure_is_recorded_and_the_unwinding_goes_on(call):
-    def judge(run, event):
-        return ROLL_BACK_PREVIOUS if event.kind is NORMAL_FAIL else hafta.default_policy(run, event)
-
-    sequence, seen = two_nodes(1, undo=lambda run: run.fail("cannot undo"), judge=judge)
+    sequence, seen = two_nodes(1, undo=no_undo, judge=previous)
     runtime = FakeRuntime()
     result = call(sequence, runtime)
-    assert seen == ["first", "second", ("undo second", 2), ("undo first", 11), "first", "second"]
+    assert seen == ["first", *TRY, *BACK]
     assert [(failure.kind, failure.reason) for failure in result.history] == [
         (NORMAL_FAIL, "no"),
         (ROLLBACK_FAIL, "cannot undo"),
@@ -158,21 +145,11 @@ def test_what_the_rollback_of_the_previous_node_answers_goes_to_its_own_policy(c
         asked.append((event.node.name, event.kind, event.reason, event.to))
         return FAIL_SEQUENCE if event.kind is ROLLBACK_SUCCESS else hafta.default_policy(run, event)
 
-    @sequence.node(policy=judge)
-    def first(run):
-        return second
-
-    @sequence.node
-    def second(run):
-        return run.fail("no")
-
-    @second.rollback
-    def _(run, checkpoint):
-        return run.fail("cannot undo")
-
-    result = call(sequence)
+    first = sequence.node(name="first", policy=judge)(lambda run: "second")
+    second = sequence.node(name="second")(lambda run: run.fail("no"))
+    second.rollback(lambda run, checkpoint: run.fail("cannot undo"))
+    assert str(call(sequence)) == "two failed at node second, attempt 1: cannot undo"
     assert asked[1:] == [("first", ROLLBACK_SUCCESS, "cannot undo", first)]
-    assert str(result) == "two failed at node second, attempt 1: cannot undo"
 
 
 def test_a_node_without_a_rollback_function_is_as_if_that_had_named_its_own_node(call):
@@ -185,22 +162,18 @@ def test_a_node_without_a_rollback_function_is_as_if_that_had_named_its_own_node
 
     assert call(sequence, runtime)
     assert tries == [0, 1, 2]
-    assert [(event.NAME, event.node, event.to_node) for event in runtime.events] == [
-        ("rolled-back", "work", "work")
-    ] * 2
+    *rolled_back, recovered = runtime.events
+    assert [(event.NAME, event.node, event.to_node) for event in rolled_back] == [("rolled-back", "work", "work")] * 2
+    assert (recovered.NAME, recovered.node) == ("recovered", "work")
 
 
 def test_a_policy_overrides_what_it_wants_and_leaves_the_rest_to_the_default(call):
     sequence, tries = hafta.Sequence("forever"), []
 
-    @sequence.node
+    @sequence.node(policy=judged(NORMAL_FAIL, ROLL_BACK_CURRENT))
     def work(run):
         tries.append(run.attempt)
         return EXIT if len(tries) == 50 else run.fail("no")
-
-    @work.policy
-    def _(run, event):
-        return ROLL_BACK_CURRENT if event.kind is NORMAL_FAIL else hafta.default_policy(run, event)
 
     assert call(sequence)
     assert tries == list(range(50))
@@ -208,35 +181,9 @@ def test_a_policy_overrides_what_it_wants_and_leaves_the_rest_to_the_default(cal
 
 def test_a_policy_may_send_a_success_elsewhere(call):
     sequence, seen = hafta.Sequence("detour"), []
-
-    @sequence.node
-    def first(run):
-        return "second"
-
-    @first.policy
-    def _(run, event):
-        seen.append(event.to.name)
-        return hafta.proceed("third")
-
-    @sequence.node
-    def second(run):
-        seen.append("second ran")
-        return EXIT
-
-    @sequence.node
-    def third(run):
-        seen.append("third ran")
-        return EXIT
-
+    policy = lambda run, event: seen.append(event.to.name) or hafta.proceed("third")
+    sequence.node(name="first", policy=policy)(lambda run: "second")
+    for name in ("second", "third"):
+        sequence.node(name=name)(lambda run: seen.append(f"{run.node} ran") or EXIT)
     assert call(sequence)
     assert seen == ["second", "third ran"]
-
-
-def test_failing_the_sequence_rolls_back_the_node_and_leaves_the_visited_ones(call):
-    def judge(run, event):
-        return FAIL_SEQUENCE
-
-    sequence, seen = two_nodes(1, judge=judge)
-    result = call(sequence)
-    assert str(result) == "two failed at node second, attempt 1: no"
-    assert seen == ["first", "second", ("undo second", 2)]

@@ -119,8 +119,10 @@ def to_previous(start, to):
     return to, start, "to previous"
 
 
-def told(sequence):
-    return {(str(start), "EXIT" if to is EXIT else str(to), label) for start, to, label in edges(sequence)}
+def told(sequence, *labels):
+    """The edges, of these labels or of all."""
+    found = ((str(start), "EXIT" if to is EXIT else str(to), label) for start, to, label in edges(sequence))
+    return {edge for edge in found if edge[2] in labels or not labels}
 
 
 CASES = {
@@ -173,7 +175,7 @@ def test_decorated_functions_methods_and_partials_are_looked_into():
     sequence.node(name="second")(functools.partial(lambda run: "third"))
     sequence.node(name="third")(Worker().work)
     sequence.node(name="last")(print)
-    assert {edge for edge in told(sequence) if edge[2] == "success"} == {
+    assert told(sequence, "success") == {
         ("first", "second", "success"), ("second", "third", "success"), ("third", "last", "success"),
     }  # fmt: skip
 
@@ -191,13 +193,8 @@ def test_what_only_sounds_like_a_node_is_none():
             run.say(store.name)
         return fetch
 
-    @sequence.node
-    def store(run):
-        return fetch
-
-    assert {edge for edge in told(sequence) if edge[0] == "fetch" and edge[2] == "success"} == {
-        ("fetch", "fetch", "success")
-    }
+    store = sequence.node(name="store")(lambda run: fetch)
+    assert told(sequence, "success") == {("fetch", "fetch", "success"), ("store", "fetch", "success")}
 
 
 class Worker:
@@ -214,26 +211,17 @@ class Worker:
 
 
 def test_nodes_that_an_object_holds_are_seen_in_its_methods():
-    found = told(Worker().sequence)
-    assert {edge for edge in found if edge[2] == "success"} == {
+    assert told(Worker().sequence, "success") == {
         ("fetch", "store", "success"), ("store", "fetch", "success"), ("store", "EXIT", "success"),
     }  # fmt: skip
 
 
 def test_policies_lead_where_their_verdicts_do():
     sequence = hafta.Sequence("judged")
-
-    @sequence.node
-    def fetch(run):
-        return store
-
-    @sequence.node(policy=Attempts(3, then=hafta.proceed(fetch)) | On(KeyError, hafta.EXIT))
-    def store(run):
-        return fetch
-
-    @sequence.node
-    def check(run):
-        return fetch
+    fetch = sequence.node(name="fetch")(lambda run: store)
+    attempts = Attempts(3, then=hafta.proceed(fetch)) | On(KeyError, hafta.EXIT)
+    store = sequence.node(name="store", policy=attempts)(lambda run: fetch)
+    check = sequence.node(name="check")(lambda run: fetch)
 
     @check.policy
     def _(run, event):
@@ -245,7 +233,7 @@ def test_policies_lead_where_their_verdicts_do():
         return hafta.EXIT
 
     sequence.node(name="last", policy=mine | FailSequence(OSError))(lambda run: fetch)
-    assert {edge for edge in told(sequence) if edge[2] == "policy"} == {
+    assert told(sequence, "policy") == {
         ("store", "fetch", "policy"), ("store", "EXIT", "policy"),
         ("check", "fetch", "policy"), ("check", "check", "policy"), ("last", "EXIT", "policy"),
     }  # fmt: skip
@@ -256,21 +244,13 @@ LISTED = ["first"]
 
 def test_truths_and_lists_are_no_nodes():
     sequence = hafta.Sequence("odd")
-
-    @sequence.node
-    def first(run):
-        return True if LISTED else run.fail(False)
-
+    sequence.node(name="first")(lambda run: True if LISTED else run.fail(False))
     assert told(sequence) == {("first", "first", "rolled back")}
 
 
 def test_a_variable_that_is_not_bound_yet_leads_nowhere():
     sequence = hafta.Sequence("early")
-
-    @sequence.node
-    def first(run):
-        return later
-
+    sequence.node(name="first")(lambda run: later)
     before = told(sequence)
     later = sequence.node(name="later")(lambda run: EXIT)
     assert before == {("first", "first", "rolled back")}
@@ -312,34 +292,32 @@ def test_the_texts_are_these_and_stay_the_same():
         assert by_global.diagram("graphviz") == GRAPHVIZ
 
 
-def read_graphviz(text):
-    """The nodes and edges of the small part of the language that is used here; any other line is an error."""
-    first, *lines, last = text.splitlines()
-    assert re.fullmatch(r'digraph "([^"\\]|\\.)*" \{', first)
-    assert last == "}"
-    nodes, found = set(), set()
-    for line in lines:
-        if match := re.fullmatch(r'    (\w+) \[\w+=\w+(, \w+=(\w+|"([^"\\]|\\.)*"))*\]', line):
-            nodes.add(match[1])
-        else:
-            match = re.fullmatch(r'    (\w+) -> (\w+)( \[label="[\w ]+", style=(solid|dashed)\])?', line)
-            assert match, line
-            found.add((match[1], match[2]))
-    return nodes, found
+FORMS = {  # the first and the last line, a node, an edge, and the ends that are not nodes
+    "graphviz": (
+        r'digraph "([^"\\]|\\.)*" \{', "}", r'    (\w+) \[\w+=\w+(, \w+=(\w+|"([^"\\]|\\.)*"))*\]',
+        r'    (\w+) -> (\w+)( \[label="[\w ]+", style=(solid|dashed)\])?', set(),
+    ),
+    "mermaid": (
+        "stateDiagram-v2", None, r'    state "[^"\n]*" as (\w+)',
+        r"    (\w+|\[\*\]) --> (\w+|\[\*\])(: [\w ]+)?", {"[*]"},
+    ),
+}  # fmt: skip
 
 
-def read_mermaid(text):
+def check_form(text, head, tail, node, edge, ends):
+    """Read the small part of the language that is used here; any other line is an error."""
     first, *lines = text.splitlines()
-    assert first == "stateDiagram-v2"
-    nodes, found = set(), set()
+    assert re.fullmatch(head, first)
+    assert tail is None or lines.pop() == tail
+    nodes, found = set(ends), set()
     for line in lines:
-        if match := re.fullmatch(r'    state "[^"\n]*" as (\w+)', line):
+        if match := re.fullmatch(node, line):
             nodes.add(match[1])
         else:
-            match = re.fullmatch(r"    (\w+|\[\*\]) --> (\w+|\[\*\])(: [\w ]+)?", line)
+            match = re.fullmatch(edge, line)
             assert match, line
-            found.add((match[1], match[2]))
-    return nodes, found
+            found |= {match[1], match[2]}
+    assert found <= nodes
 
 
 def strange():
@@ -350,12 +328,8 @@ def strange():
 
 @pytest.mark.parametrize("make", [make for make, _ in CASES.values()] + [strange, lambda: hafta.Sequence("empty")])
 def test_both_texts_are_well_formed_and_name_only_nodes_that_are_declared(make):
-    for text, read, ends in (
-        (make().diagram("graphviz"), read_graphviz, set()),
-        (make().diagram("mermaid"), read_mermaid, {"[*]"}),
-    ):
-        nodes, found = read(text)
-        assert {end for edge in found for end in edge} <= nodes | ends
+    for form, rules in FORMS.items():
+        check_form(make().diagram(form), *rules)
     if DOT is not None:
         read_by_graphviz_itself(make().diagram("graphviz"))
 

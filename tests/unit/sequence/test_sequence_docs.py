@@ -1,15 +1,17 @@
-"""The examples of docs/sequences.md work, one after the other as they stand there."""
+"""The examples of the pages work, one after the other as they stand there."""
 
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "sequences.md"
+import pytest
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
-def test_the_examples_in_the_docs_work():
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    names = {}
+@pytest.mark.parametrize(("page", "number"), [("sequences.md", 4), ("typing.md", 1), ("classes.md", 3)])
+def test_the_examples_in_the_docs_work(page, number):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+    names = {"__name__": __name__}
     for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), names)
-    assert names["result"]
-    assert len(blocks) == 4
+        exec(compile(block, page, "exec"), names)
+    assert len(blocks) == number

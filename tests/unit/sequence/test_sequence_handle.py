@@ -1,13 +1,7 @@
 """What the functions of a node are given and can do: checkpoints, state, history, userdata, words."""
 
 import hafta
-from hafta import (
-    EXIT,
-    NORMAL_FAIL,
-    ROLL_BACK_CURRENT,
-    ROLLBACK_FAIL,
-    ROLLBACK_SUCCESS,
-)
+from hafta import EXIT, FAIL_SEQUENCE, NORMAL_FAIL, ROLL_BACK_CURRENT, ROLLBACK_FAIL, ROLLBACK_SUCCESS
 from hafta.testing import FakeRuntime
 
 
@@ -55,42 +49,20 @@ def test_each_visit_of_a_node_begins_with_checkpoint_zero_and_no_state(call):
     assert seen == [(0, {})] * 3
 
 
-def test_a_checkpoint_is_an_integer():
-    sequence = hafta.Sequence("points")
+def test_a_checkpoint_is_an_integer_feeds_the_watchdog_and_may_have_values_named_value_and_self(call):
+    sequence, runtime, seen = hafta.Sequence("points"), FakeRuntime(), []
 
-    @sequence.node
+    @sequence.node(policy=lambda run, event: FAIL_SEQUENCE)
     def work(run):
+        for number in range(3):
+            run.checkpoint(number, value=7, self="me")
+        run.progress()
+        seen.extend((run.state, runtime.progresses))
         run.checkpoint("received")
 
-    result = sequence.call(runtime=FakeRuntime())
+    result = call(sequence, runtime)
+    assert seen == [{"value": 7, "self": "me"}, 4]
     assert str(result.reason) == "a checkpoint is a small integer, best of an IntEnum, not 'received'"
-
-
-def test_a_state_may_have_names_as_value_and_self(call):
-    sequence, seen = hafta.Sequence("sensor"), []
-
-    @sequence.node
-    def work(run):
-        run.checkpoint(1, value=7, self="me")
-        seen.append(run.state)
-        return EXIT
-
-    assert call(sequence)
-    assert seen == [{"value": 7, "self": "me"}]
-
-
-def test_a_checkpoint_feeds_the_watchdog():
-    sequence, runtime = hafta.Sequence("fed"), FakeRuntime()
-
-    @sequence.node
-    def work(run):
-        for value in range(3):
-            run.checkpoint(value)
-        run.progress()
-        return EXIT
-
-    assert sequence.call(runtime=runtime)
-    assert runtime.progresses == 4
 
 
 def test_the_policy_sees_the_whole_history_of_its_node(call):
@@ -126,45 +98,24 @@ def test_the_policy_sees_the_whole_history_of_its_node(call):
 
 
 def test_the_userdata_is_the_callers_own_object(call):
-    sequence, mine = hafta.Sequence("data"), object()
+    sequence, mine, seen = hafta.Sequence("data"), object(), []
 
     @sequence.node
     def work(run):
-        assert run.data is mine
+        seen.append(run.data)
         run.data = None
         return second
 
-    @sequence.node
-    def second(run):
-        return EXIT if run.data is None else run.fail(run.data)
-
+    second = sequence.node(name="second")(lambda run: seen.append(run.data) or EXIT)
     assert call(sequence, data=mine)
-
-
-def test_a_function_knows_where_it_is(call):
-    sequence, seen = hafta.Sequence("where"), []
-
-    @sequence.node
-    def work(run):
-        seen.append((run.sequence is sequence, run.node is work, run.attempt, run.reason))
-        return EXIT if run.attempt else run.fail("no")
-
-    assert call(sequence)
-    assert seen == [(True, True, 0, None), (True, True, 1, "no")]
+    assert seen == [mine, None]
 
 
 def test_a_call_describes_where_it_stands(call):
     sequence, runtime, seen = hafta.Sequence("status"), FakeRuntime(), []
-
-    @sequence.node
-    def work(run):
-        seen.extend(describe() for describe in runtime.describers)
-        return EXIT if run.attempt else run.fail("no")
-
-    @work.rollback
-    def _(run, checkpoint):
-        seen.extend(describe() for describe in runtime.describers)
-
+    look = lambda *_: seen.extend(describe() for describe in runtime.describers)
+    work = sequence.node(name="work")(lambda run: look() or (EXIT if run.attempt else run.fail("no")))
+    work.rollback(lambda run, checkpoint: look())
     assert call(sequence, runtime)
     assert seen == [
         "status: node work, 0 failures in this call",
@@ -174,17 +125,19 @@ def test_a_call_describes_where_it_stands(call):
     assert runtime.describers == []
 
 
-def test_a_function_speaks_through_its_runtime(call):
-    sequence, runtime = hafta.Sequence("talk"), FakeRuntime()
+def test_a_function_knows_where_it_is_and_speaks_through_its_runtime(call):
+    sequence, runtime, seen = hafta.Sequence("where"), FakeRuntime(), []
 
     @sequence.node
     def work(run):
+        seen.append((run.sequence is sequence, run.node is work, run.attempt, run.reason))
         run.say("1 successful read(s)")
         run.status("reading")
-        return EXIT
+        return EXIT if run.attempt else run.fail("no")
 
     assert call(sequence, runtime)
-    assert (runtime.said, runtime.statuses) == (["1 successful read(s)"], ["reading"])
+    assert seen == [(True, True, 0, None), (True, True, 1, "no")]
+    assert (runtime.said, runtime.statuses) == (["1 successful read(s)"] * 2, ["reading"] * 2)
 
 
 def test_a_rollback_entry_says_where_the_node_stands_in_the_code(call):

@@ -3,66 +3,43 @@
 import pytest
 
 import hafta
-from hafta import (
-    EXIT,
-)
+from hafta import EXIT
 
 
-def test_ending_twice_by_forgetting_a_return_is_an_error_of_the_program(call):
-    """The tutorial's own normalInit: HC_NormalFail without return, then HC_NormalSuccess."""
-    sequence = hafta.Sequence("tutorial")
+def fail(run):
+    return run.fail("again")
 
-    @sequence.node
-    def init(run):
-        run.fail("open failed")
-        return run.success("get_work")
 
-    @sequence.node
-    def get_work(run):
-        return EXIT
+def error(run):
+    raise ValueError("again")
 
-    with pytest.raises(hafta.IllegalMove) as caught:
-        call(sequence)
-    assert caught.value.message == "node init has ended already; then came success naming get_work"
-    assert caught.value.hint == "end a function once"
+
+def node(run):
+    return run.node
 
 
 @pytest.mark.parametrize(
-    ("first_end", "second_end", "message"),
+    ("first_end", "second_end", "then"),
     [
-        ("fail", "return", "node work has ended already; then came success naming work"),
-        ("success", "return", "node work has ended already; then came success naming work"),
-        ("success", "fail", "node work has ended already; then came failure 'again'"),
-        ("fail", "raise", "node work has ended already; then came failure ValueError('again')"),
+        (fail, lambda run: run.success("work"), "returned work"),  # the tutorial's own normalInit
+        (fail, node, "returned work"),
+        (lambda run: run.success(EXIT), node, "returned work"),
+        (lambda run: run.success(EXIT), fail, "failed with 'again'"),
+        (fail, error, "failed with ValueError('again')"),
     ],
 )
-def test_ending_twice_in_any_way_is_an_error_of_the_program(call, first_end, second_end, message):
+def test_ending_twice_in_any_way_is_an_error_of_the_program(call, first_end, second_end, then):
     sequence = hafta.Sequence("twice")
-
-    @sequence.node
-    def work(run):
-        if first_end == "fail":
-            run.fail("no")
-        else:
-            run.success(EXIT)
-        if second_end == "fail":
-            return run.fail("again")
-        if second_end == "raise":
-            raise ValueError("again")
-        return work
-
+    sequence.node(name="work")(lambda run: (first_end(run), second_end(run))[1])
     with pytest.raises(hafta.IllegalMove) as caught:
         call(sequence)
-    assert caught.value.message == message
+    assert caught.value.message == f"node work already ended, and then also {then}"
+    assert caught.value.hint == "return, or call run.success() or run.fail(), once"
 
 
 def test_ending_without_returning_it_is_enough(call):
     sequence = hafta.Sequence("once")
-
-    @sequence.node
-    def work(run):
-        run.success(EXIT)
-
+    sequence.node(name="work")(lambda run: run.success(EXIT) and None)
     assert call(sequence)
 
 
@@ -83,57 +60,48 @@ def test_an_error_of_the_program_in_an_inner_sequence_is_no_failure_of_the_outer
     def caller(run):
         inner.call()
 
-    with pytest.raises(hafta.IllegalMove, match=r"^node deep named 'nowhere', which is no node of the sequence$"):
+    with pytest.raises(hafta.IllegalMove, match=r"^node deep returned 'nowhere', which is not a node"):
         call(outer)
 
 
-def test_an_error_of_the_program_within_a_group_is_no_failure_either(call):
-    """As a TaskGroup raises what its tasks raise."""
-    mistake, rolled_back = hafta.IllegalMove("two at once", "one after the other"), []
-    sequence = hafta.Sequence("tasks")
-
-    @sequence.node
-    def work(run):
-        raise ExceptionGroup("tasks", [OSError("broken"), ExceptionGroup("more", [mistake])])
-
-    work.rollback(lambda run, checkpoint: rolled_back.append(checkpoint))
-    with pytest.raises(hafta.IllegalMove) as caught:
-        call(sequence)
-    assert caught.value is mistake
-    assert rolled_back == []
+def fails(run, event):
+    raise ZeroDivisionError
 
 
-def test_what_is_no_exception_of_the_program_passes_through(call):
+MISTAKE = hafta.IllegalMove("two at once", "one after the other")
+
+
+@pytest.mark.parametrize(
+    ("raised", "policy", "passes"),
+    [
+        (ExceptionGroup("tasks", [OSError(), ExceptionGroup("more", [MISTAKE])]), None, MISTAKE),
+        (SystemExit(3), None, SystemExit),
+        (ValueError("no"), fails, ZeroDivisionError),
+    ],
+    ids=["a mistake within a group, as a TaskGroup raises it", "no exception of the program", "raised by a policy"],
+)
+def test_what_is_no_failure_passes_through_and_nothing_is_rolled_back(call, raised, policy, passes):
     sequence, undone = hafta.Sequence("stopped"), []
 
-    @sequence.node
+    @sequence.node(policy=policy)
     def work(run):
-        raise SystemExit(3)
+        raise raised
 
-    @work.rollback
-    def _(run, checkpoint):
-        undone.append(checkpoint)
-
-    with pytest.raises(SystemExit):
+    work.rollback(lambda run, checkpoint: undone.append(checkpoint))
+    with pytest.raises((hafta.IllegalMove, SystemExit, ZeroDivisionError)) as caught:
         call(sequence)
+    assert passes in {caught.value, caught.type}
     assert undone == []
 
 
-def test_what_a_policy_raises_is_no_failure_of_its_node(call):
-    sequence, undone = hafta.Sequence("judge"), []
+@pytest.mark.parametrize("status", [0, 0.0, False, 1])
+def test_an_exit_status_is_not_a_success_where_nodes_have_no_numbers(call, status):
+    """As in `return os.system(...)`: only the nodes of a node list have numbers, and there 0 stands for EXIT."""
+    sequence = hafta.Sequence("job")
 
     @sequence.node
-    def work(run):
-        return run.fail("no")
+    def copy(run):
+        return status
 
-    @work.rollback
-    def _(run, checkpoint):
-        undone.append(checkpoint)
-
-    @work.policy
-    def _(run, event):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(hafta.IllegalMove, match=rf"^node copy returned {status!r}, which is not a node"):
         call(sequence)
-    assert undone == []

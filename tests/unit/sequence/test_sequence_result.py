@@ -7,12 +7,12 @@ import pickle
 import pytest
 
 import hafta
-from hafta import exits
-from hafta.drivers.resume import Interrupted
+from hafta import Interrupted, exits
+from hafta.durable.position import SequencePosition
 from hafta.engine.failures import KEPT
+from hafta.engine.resume import RUNS
 from hafta.engine.words import Failure, describe
 from hafta.result import SequenceFailed
-from hafta.stores.codec import Level
 from hafta.testing import FakeRuntime
 
 
@@ -43,6 +43,23 @@ def test_a_success_says_what_it_overcame(times, sentence):
     assert result.check() is result
     assert str(result) == sentence
     assert (result.node, result.reason, result.failures, len(result.history)) == (None, None, times, times)
+
+
+@pytest.mark.parametrize(
+    ("reason", "times", "shown"),
+    [
+        ("no", 0, "<Result of reader: ok, 0 failures>"),
+        ("no", 1, "<Result of reader: ok, 1 failure>"),
+        ("two\nlines", 9, "<Result of reader: failed at node work, attempt 5, 5 failures: two lines>"),
+        (
+            ValueError(80 * "x"),
+            9,
+            f"<Result of reader: failed at node work, attempt 5, 5 failures: ValueError: {65 * 'x'}...>",
+        ),
+    ],
+)
+def test_its_repr_is_one_short_line(reason, times, shown):
+    assert repr(failing(reason, times).call(runtime=FakeRuntime())) == shown
 
 
 @pytest.mark.parametrize(
@@ -113,7 +130,7 @@ def test_checking_a_failure_raises_an_error_that_reads_the_same():
     assert str(caught.value) == "reader failed at node work, attempt 5: no"
     assert caught.value.hint == "the journal has the history: journalctl HAFTA_SEQUENCE=reader"
     assert caught.value.status == exits.FAILED
-    assert caught.value.told
+    assert caught.value.reported
     assert caught.value.result is result
 
 
@@ -132,8 +149,8 @@ class Unspeakable(Exception):
 def test_a_reason_that_cannot_be_told_in_words_is_told_by_its_type():
     runtime = FakeRuntime()
     result = failing(Unspeakable()).call(runtime=runtime)
-    assert str(result) == "reader failed at node work, attempt 5: Unspeakable, which cannot be told in words"
-    assert runtime.events[0].reason == "Unspeakable, which cannot be told in words"
+    assert str(result) == "reader failed at node work, attempt 5: Unspeakable, whose text cannot be shown"
+    assert runtime.events[0].reason == "Unspeakable, whose text cannot be shown"
 
 
 def test_describing_a_system_error_without_a_text_names_its_type():
@@ -153,8 +170,8 @@ def test_a_group_of_exceptions_is_told_with_its_first_three():
 
 
 def orphaned():
-    level = Level("reader", "1", ("work",), "work", "normal")
-    return hafta.Orphaned("reader", level, "2", [])
+    position = SequencePosition("reader", "1", ("work",), "work", RUNS)
+    return hafta.Orphaned("reader", position, "2", [])
 
 
 @pytest.mark.parametrize(

@@ -2,42 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from server_streams import PATIENCE, Server, pieces, read_to_end, whole_records
-from service_support import in_time
+from processes import in_time
+from server_streams import Server, pieces, read_to_end, whole_records
 
 from hafta import exits, fifo
 from hafta.server.program import PROGRAM, main, octal
 from hafta.server.source import Source
-
-HEAVY = "argparse asyncio click dataclasses inspect json logging pathlib re subprocess threading typing systemd".split()  # noqa: SIM905 - reads best
-MODULES_AT_READY = """
-import os, sys
-before = set(sys.modules)
-from hafta.server.program import main
-from hafta.service import Service
-
-def ready(self, status=""):
-    print(*set(sys.modules) - before, flush=True)
-    os._exit(7)
-
-Service.ready = ready
-main(sys.argv[1:])
-"""
-
-
-def test_it_starts_without_the_heavy_modules(tmp_path: Path):
-    command = [sys.executable, "-c", MODULES_AT_READY, "--pipe", str(tmp_path / "pipe")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert (done.returncode, done.stderr) == (7, "")
-    assert {"hafta.server", "hafta.fifo"} < set(done.stdout.split())
-    assert set() == set(done.stdout.split()) & set(HEAVY)
 
 
 def at_waiting(running: Server) -> None:
@@ -58,7 +33,7 @@ def at_a_full_pipe(running: Server) -> None:
 def at_full_speed(running: Server) -> None:
     at_waiting(running)
     reader = fifo.open_reader(running.pipe)
-    running.drain(reader)
+    running.read_on(reader)
     os.close(reader)
     running.wait_told("as fast as possible")
 
@@ -80,7 +55,7 @@ def test_a_signal_ends_it_with_0_within_100_ms(tmp_path: Path, moment: Callable,
 
 def test_it_is_ready_when_the_pipe_is_there_and_before_a_reader_is(tmp_path: Path):
     with Server(tmp_path) as running:
-        assert "READY=1" in running.told()
+        running.wait_told("READY=1")
         assert os.path.exists(running.pipe)
 
 
@@ -92,7 +67,7 @@ def test_the_environment_sets_what_the_options_set(tmp_path: Path, interval: str
         reader = fifo.open_reader(running.pipe)
         assert os.stat(running.pipe).st_mode & 0o777 == 0o644
         stream = read_to_end(reader)
-        assert running.finish() == (0, "")
+        assert running.finish()[::2] == (0, "")
         os.close(reader)
     source = Source(2, 1, 400)
     assert stream == b"".join(iter(lambda: source.take()[0], b""))
@@ -108,9 +83,12 @@ def test_a_reader_that_goes_away_ends_it_with_a_line_that_says_so(tmp_path: Path
         running.process.send_signal(signal.SIGCONT)
         next(iter(pieces(reader)))
         os.close(reader)
-        status, errors = running.finish()
+        status, _, errors = running.finish()
     assert status == exits.READER_GONE
-    assert errors.splitlines()[0] == f"hafta-server: error: the reader of {running.pipe} went away"
+    assert errors.splitlines() == [
+        f"hafta-server: error: the reader of {running.pipe} went away",
+        "hafta-server: its overlord restarts the server, which then waits for the next reader",
+    ]
 
 
 def test_a_second_copy_is_never_ready_and_names_the_first(tmp_path: Path):
@@ -119,9 +97,9 @@ def test_a_second_copy_is_never_ready_and_names_the_first(tmp_path: Path):
         reader = fifo.open_reader(first.pipe)
         next(iter(pieces(reader)))
         with Server(tmp_path) as second:
-            status, errors = second.finish()
+            status, _, errors = second.finish()
             assert f"{second.pipe} is in use by process {first.process.pid}" in errors
-            assert (status, second.told()[0]) == (exits.IN_USE, "STOPPING=1")
+            assert (status, second.told[0]) == (exits.IN_USE, "STOPPING=1")
         stream = next(iter(pieces(reader)))
         os.close(reader)
     assert whole_records(stream)[0] > 0, "the reader notices nothing"
@@ -132,26 +110,15 @@ def test_long_waits_feed_the_watchdog(tmp_path: Path, moment: Callable):
     with Server(tmp_path, "--interval", "0", WATCHDOG_USEC="400000") as running:
         moment(running)
         start = time.monotonic()
-        running.drain_told()
-        for _ in range(5):
-            running.wait_told("WATCHDOG=1")
+        running.drain()
+        running.told.clear()
+        running.wait_told("WATCHDOG=1", times=5)
         assert running.process.poll() is None
         assert time.monotonic() - start > 4 * 0.2 * 0.5, "no more than twice a period"
 
 
-@pytest.fixture
-def signals():
-    """Give the tests their signals back from a service that ran in this process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.usefixtures("signals")
-def test_without_a_path_it_makes_its_own_private_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
-):
+def test_without_a_path_it_makes_its_own_private_place(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     (tmp_path / "hafta").symlink_to("elsewhere")
@@ -169,20 +136,14 @@ def test_without_a_path_it_makes_its_own_private_place(
 
 
 @pytest.mark.parametrize("text", ["", "8", "rw", "-600", "0o600", "1600", "0777", "0444", "0"])
-def test_a_mode_that_makes_no_sense_is_refused(text: str):
+def test_a_mode_is_octal_and_one_that_makes_no_sense_is_refused(text: str):
+    assert [octal(good) for good in ("600", "0640", "0666")] == [0o600, 0o640, 0o666]
     with pytest.raises(ValueError, match="an octal mode of at most 0666 in which the owner may write"):
         octal(text)
 
 
-def test_modes_are_read_as_octal():
-    assert [octal(text) for text in ("600", "0640", "0666")] == [0o600, 0o640, 0o666]
-
-
 @pytest.mark.usefixtures("signals")
-def test_a_wrong_setting_is_a_usage_error(capfd: pytest.CaptureFixture):
+def test_a_wrong_setting_is_a_usage_error_and_help_names_each_status(capfd: pytest.CaptureFixture):
     assert main(["--interval", "soon"]) == exits.USAGE
     assert "--interval: 'soon' is not a number, 0 or more" in capfd.readouterr().err
-
-
-def test_help_names_each_status_that_the_server_ends_with():
     assert set(PROGRAM.statuses) >= {exits.READER_GONE, exits.NOT_A_PIPE, exits.SYMLINK, exits.IN_USE, exits.USAGE}

@@ -136,13 +136,6 @@ class TestAReaderThatDoesNotRead:
 
 
 class TestEnds:
-    def test_a_reader_that_went_away_ends_it(self, pipe: str):
-        fd = fifo.open_reader(pipe)
-        clock = Clock(on_sleep=lambda: os.close(fd))
-        error = failure(Writer(clock, pipe, Source(0), 1))
-        assert (error.message, error.status) == (f"the reader of {pipe} went away", exits.READER_GONE)
-        assert error.hint == "its overlord restarts the server, which then waits for the next reader"
-
     @pytest.mark.usefixtures("reader")
     def test_a_write_that_fails_ends_it(self, pipe: str, monkeypatch: pytest.MonkeyPatch):
         def fail(*_args: object) -> None:
@@ -151,14 +144,6 @@ class TestEnds:
         monkeypatch.setattr(os, "write", fail)
         error = failure(Writer(Clock(), pipe, Source(0), 0))
         assert (error.message, error.status) == (f"cannot write to {pipe}: Input/output error", exits.SYSTEM)
-
-    @pytest.mark.usefixtures("reader")
-    def test_a_second_copy_ends_before_it_is_ready(self, pipe: str):
-        first = fifo.open_writer(pipe)
-        clock = Clock()
-        error = failure(Writer(clock, pipe, Source(0), 0))
-        assert (error.status, clock.readies) == (exits.IN_USE, [])
-        os.close(first)
 
     def test_of_two_that_wait_the_second_to_find_the_reader_ends(self, pipe: str):
         held: list[int] = []

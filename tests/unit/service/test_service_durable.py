@@ -1,32 +1,33 @@
-"""hafta.service.run with a store: a crash is rolled back by the next start, a stop is no crash."""
+"""hafta.service.run with checkpoints: a crash is rolled back by the next start, a stop is no crash."""
 
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from service_support import PATIENCE, Child, JournalChild, sequence
+from processes import PATIENCE, Child, JournalChild, sequence
 
 import hafta
 from hafta import exits
+from hafta.durable.codec import position
 from hafta.service import default_store, runner
 from hafta.settings import Values
 from hafta.stores import FileStore
-from hafta.stores.codec import position
 
-STORE = ", {}, store=hafta.service.default_store, keep=lambda data: data"
-#: A service that says how it began and hangs; its rollback says what it is told.
+RECORDED = ", {}, checkpoints=hafta.service.state_checkpoints(keep=lambda data: data)"
+#: A service that says how it began and hangs; its rollback says what it is given, and counts.
 HANGING = sequence(
     """
-run.data["begun"] = run.data.get("begun", 0) + 1
 run.checkpoint(7, path="x")
-run.say(f"attempt {run.attempt}, begun {run.data['begun']}")
+run.data["lost"] = True
+run.say(f"attempt {run.attempt}, {run.data}")
 run.sleep(3600)
 """,
-    STORE,
-    undo="run.say(f'undo {checkpoint} {run.state} {type(run.reason).__name__}')",
+    RECORDED,
+    undo="run.data['undone'] = run.data.get('undone', 0) + 1\n"
+    "    run.say(f'undo {checkpoint} {run.state} {type(run.reason).__name__}')",
 )
-ENDING = sequence("run.data['n'] = run.data.get('n', 0) + 1\nrun.say(str(run.data))", STORE)
+ENDING = sequence("run.data['n'] = run.data.get('n', 0) + 1\nrun.say(str(run.data))", RECORDED)
 
 
 def hang(child: Child) -> str:
@@ -35,17 +36,18 @@ def hang(child: Child) -> str:
 
 def test_after_a_kill_the_next_start_rolls_back_with_checkpoint_and_state(tmp_path: Path):
     with Child(HANGING, STATE_DIRECTORY=str(tmp_path)) as child:
-        assert hang(child) == "attempt 0, begun 1"
+        assert hang(child) == "attempt 0, {'lost': True}"
         child.stop(signal.SIGKILL)
     with Child(HANGING, STATE_DIRECTORY=str(tmp_path)) as child:
         assert child.wait_line("undo") == "undo 7 {'path': 'x'} Interrupted"
-        assert hang(child) == "attempt 1, begun 2"
+        assert hang(child) == "attempt 1, {'undone': 1, 'lost': True}", "what it had changed is taken back"
 
 
 def test_a_stop_is_no_failure_but_is_rolled_back(tmp_path: Path):
-    for begun in (1, 2, 3):
+    for undone in (None, 1, 2):
         with Child(HANGING, "--state", str(tmp_path)) as child:
-            assert hang(child) == f"attempt 0, begun {begun}"
+            kept = {"undone": undone, "lost": True} if undone else {"lost": True}
+            assert hang(child) == f"attempt 0, {kept}"
             assert child.stop()[0] == exits.OK
 
 
@@ -66,53 +68,44 @@ def test_what_is_kept_outlives_each_sequence_and_the_process(tmp_path: Path):
         assert (status, out) == (exits.OK, f"{{'n': {number}}}\nSequence was: feed succeeded\n")
 
 
-def test_a_second_copy_is_told_who_has_it(tmp_path: Path):
-    with Child(HANGING, "--state", str(tmp_path)) as child:
+def test_a_second_copy_is_told_who_has_it_and_two_instances_run_side_by_side(tmp_path: Path):
+    place = ("--state", str(tmp_path))
+    with Child(HANGING, *place, "--instance", "a") as child, Child(HANGING, *place, HAFTA_INSTANCE="b") as other:
         hang(child)
-        with Child(HANGING, "--state", str(tmp_path)) as second:
+        hang(other)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [f"hafta-feed@{name}.checkpoint" for name in "ab"]
+        with Child(HANGING, *place, "--instance", "a") as second:
             status, _, err = second.finish()
     assert status == exits.IN_USE
-    assert f"feed: error: {tmp_path}/hafta-feed.checkpoint: held by pid {child.process.pid}" in err
+    assert f"feed: error: {tmp_path}/hafta-feed@a.checkpoint: held by pid {child.process.pid}" in err
     assert "stop that one, or give this one another instance=" in err
 
 
-def test_two_instances_run_side_by_side(tmp_path: Path):
-    one = Child(HANGING, "--state", str(tmp_path), "--instance", "a")
-    with one, Child(HANGING, "--state", str(tmp_path), HAFTA_INSTANCE="b") as other:
-        hang(one)
-        hang(other)
-        names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["hafta-feed@a.checkpoint", "hafta-feed@b.checkpoint"]
+NOT_A_STORE = sequence("pass", ", {}, checkpoints=lambda _values, _data: hafta.Checkpoints('dir')")
 
 
-def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("program", "status", "said"),
+    [
+        (NOT_A_STORE, exits.SYSTEM, ["store is an object that keeps records"]),
+        (sequence("pass"), exits.USAGE, ["unknown option --state"]),
+        (ENDING, exits.PERMISSION, ["feed: error: {}: other users can write to it", "feed: chmod go-w {}"]),
+    ],
+)
+def test_a_place_for_checkpoints_that_cannot_be_one_is_refused(tmp_path: Path, program: str, status: int, said):
     tmp_path.chmod(0o777)
-    with Child(ENDING, "--state", str(tmp_path)) as child:
-        status, _, err = child.finish()
-    assert status == exits.PERMISSION
-    assert f"feed: error: {tmp_path}: others can write to it" in err
-    assert f"feed: chmod go-w {tmp_path}" in err
-
-
-def test_what_is_no_store_is_named():
-    with Child(sequence("pass", ", {}, store='dir'")) as child:
-        status, _, err = child.finish()
-    assert (status, "store is an object that keeps records" in err) == (exits.SYSTEM, True)
+    with Child(program, *([] if program == NOT_A_STORE else ["--state", str(tmp_path)])) as child:
+        ended, _, err = child.finish()
+    assert ended == status
+    assert all(words.format(tmp_path) in err for words in said)
 
 
 def test_help_shows_where_checkpoints_are_and_what_it_can_end_with():
     with Child(ENDING, "--help") as child:
         _, out, _ = child.finish()
-    assert "  --state PATH\n" in out
-    assert "(default: $STATE_DIRECTORY, else $RUNTIME_DIRECTORY, else ~/.local/state/hafta)" in out
-    assert "  --instance NAME\n" in out
-    assert f"  {exits.IN_USE}   another copy is running" in out
-
-
-def test_without_a_store_there_is_no_such_option():
-    with Child(sequence("pass"), "--state", "x") as child:
-        status, _, err = child.finish()
-    assert (status, "unknown option --state" in err) == (exits.USAGE, True)
+    default = "(default: $STATE_DIRECTORY, else $RUNTIME_DIRECTORY, else ~/.local/state/hafta)"
+    for words in ("  --state PATH\n", default, "  --instance NAME\n", f"  {exits.IN_USE}   another copy is running"):
+        assert words in out
 
 
 @pytest.mark.parametrize("given", ["/given", None])
@@ -123,17 +116,12 @@ def test_the_default_store_is_where_the_settings_or_systemd_say(given: str | Non
     assert store.directory == (given or "/of-systemd")
 
 
-def test_a_store_may_be_given_as_it_is(tmp_path: Path):
+@pytest.mark.usefixtures("signals")
+def test_checkpoints_may_be_given_as_they_are(tmp_path: Path):
     done = hafta.Sequence("done")
     done.node(name="only")(lambda _run: hafta.EXIT)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        kept = {"n": 1}
-        status = runner.run(done, store=FileStore(str(tmp_path)), keep=lambda _data: kept, argv=["--once"], environ={})
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    assert status == exits.OK
+    given = hafta.Checkpoints(FileStore(str(tmp_path)), keep={"n": 1})
+    assert runner.run(done, checkpoints=given, argv=["--once"], environ={}) == exits.OK
     assert FileStore(str(tmp_path)).peek("done").saved is not None
 
 
@@ -142,6 +130,6 @@ def _wait_for_checkpoint(place: Path) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         seen = FileStore(str(place)).peek("feed", "a")
-        if seen and seen.saved and position(seen.saved.frame, seen.saved.body).levels[0].checkpoint == 7:
+        if seen and seen.saved and position(seen.saved.frame, seen.saved.body).sequences[0].checkpoint == 7:
             return
     raise AssertionError("no checkpoint")

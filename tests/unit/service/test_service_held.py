@@ -27,10 +27,12 @@ def test_nobody_gets_the_record_between_two_sequences(store):
     store.claim("s").close()
 
 
-def test_a_claim_finds_what_the_one_before_has_written(store):
+@pytest.mark.parametrize("by_another", [False, True])
+def test_a_claim_finds_what_the_one_before_or_another_process_has_written(store, by_another):
     held = HeldStore(store)
-    assert held.claim("s").last is None
-    with held.claim("s") as claim:
+    if not by_another:
+        assert held.claim("s").last is None
+    with (store if by_another else held).claim("s") as claim:
         write(claim)
     last = held.claim("s").last
     assert (last.frame, last.body) == (b"frame", b"body")
@@ -38,25 +40,12 @@ def test_a_claim_finds_what_the_one_before_has_written(store):
     assert held.claim("s").last is None
 
 
-def test_a_claim_finds_what_another_process_had_written(store):
-    with store.claim("s") as claim:
-        write(claim)
-    last = HeldStore(store).claim("s").last
-    assert (last.frame, last.body) == (b"frame", b"body")
-
-
-def test_what_could_not_be_written_is_not_found(store):
-    held = HeldStore(store)
-    write(held.claim("s"))
-    with pytest.raises(StoreError):
-        held.claim("s").write(b"x" * (store.capacity + 1))
-    assert held.claim("s").last.body == b"body"
-
-
-def test_instances_are_told_apart(store):
+def test_instances_are_told_apart_and_what_could_not_be_written_is_not_found(store):
     held = HeldStore(store)
     write(held.claim("s", "a"), body=b"of a")
     write(held.claim("s", "b"), body=b"of b")
+    with pytest.raises(StoreError):
+        held.claim("s", "b").write(b"x" * (store.capacity + 1))
     assert [held.claim("s", name).last.body for name in "ab"] == [b"of a", b"of b"]
     held.release()
     assert [snapshot.held for snapshot in store.snapshots()] == [False, False]
@@ -76,6 +65,6 @@ def test_everything_else_is_the_stores(store):
 
 def test_it_tells_where_its_records_are(store, tmp_path):
     held = HeldStore(FileStore(str(tmp_path)))
-    assert (held.directory, held.claim("s").path) == (str(tmp_path), f"{tmp_path}/hafta-s.checkpoint")
+    assert (held.where, held.claim("s").where) == (str(tmp_path), f"{tmp_path}/hafta-s.checkpoint")
     held.release()
-    assert (HeldStore(store).directory, HeldStore(store).claim("s").path) == ("", "")
+    assert (HeldStore(store).where, HeldStore(store).claim("s").where) == (store.where, store.where)

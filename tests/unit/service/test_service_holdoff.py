@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_support import PATIENCE, Child, JournalChild, body
+from processes import PATIENCE, Child, JournalChild, body
 
 from hafta.service.holdoff import CAP, FREE, STABLE, UNCOUNTED, Holdoff, Row, delay, next_row
-from hafta.service.main import main
-from hafta.settings import Program
 
 UNIT = Path(__file__).parents[3] / "units" / "hafta-server.service"
 
@@ -62,12 +60,6 @@ def test_a_crash_every_so_often_goes_on_for_ever_at_one_start_in_at_most_the_cap
     assert min(gaps[FREE + 10 :]) >= CAP + every - 1e-6, "settled"
 
 
-def test_a_crash_every_second_is_restarted_for_ever():
-    times = list(starts(iter([1.0] * 10_000)))
-    assert len(times) == 10_000
-    assert times[-1] - times[-2] == pytest.approx(6)
-
-
 def test_a_stable_run_ends_the_row_and_a_clock_that_went_back_does_too():
     assert next_row(Row(9, 100.0), 100.0 + STABLE) == Row(0, 100.0 + STABLE)
     assert next_row(Row(9, 100.0), 99.0) == Row(0, 99.0)
@@ -75,46 +67,44 @@ def test_a_stable_run_ends_the_row_and_a_clock_that_went_back_does_too():
     assert next_row(None, 5.0) == Row(0, 5.0)
 
 
+def test_a_crash_every_second_is_restarted_for_ever():
+    times = list(starts(iter([1.0] * 10_000)))
+    assert (len(times), times[-1] - times[-2]) == (10_000, pytest.approx(6))
+
+
 def holdoff(directory: Path | str, name: str = "probe") -> Holdoff:
     return Holdoff(name, {"RUNTIME_DIRECTORY": str(directory)})
 
 
-def test_crashes_are_counted_from_start_to_start(tmp_path: Path):
-    assert [(n, delay(n)) for n in range(9)] == [holdoff(tmp_path).begin(100.0 + n) for n in range(9)]
+def test_crashes_are_counted_from_start_to_start_in_the_first_directory(tmp_path: Path):
+    first = f"{tmp_path}:{tmp_path}/missing"
+    assert [(n, delay(n)) for n in range(9)] == [holdoff(first).begin(100.0 + n) for n in range(9)]
+    assert holdoff(tmp_path, "another service").begin(109.0) == (0, 0.0)
     holdoff(tmp_path).end()
     assert holdoff(tmp_path).begin(110.0) == (0, 0.0)
     assert stat.S_IMODE((tmp_path / "probe.starts").stat().st_mode) == 0o600
 
 
-def test_being_held_back_is_not_running(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("held", "at", "begun", "found"),
+    [
+        (3, 109.0, 110.5, (4, 0.0)),  # being held back is not running
+        (2**32, 100.0, 101.0, (2**32, CAP)),  # a number that does not fit
+        (9, float("nan"), 101.0, (0, 0.0)),  # a time that is none
+    ],
+)
+def test_who_was_held_back_goes_on_with_its_row(tmp_path: Path, held: int, at: float, begun: float, found):
     holdoff(tmp_path).begin(100.0)
-    holdoff(tmp_path).held(3, 109.0)
-    assert holdoff(tmp_path).begin(110.5)[0] == 4
+    holdoff(tmp_path).held(held, at)
+    assert holdoff(tmp_path).begin(begun) == found
 
 
-def test_services_of_one_directory_do_not_count_each_other(tmp_path: Path):
-    holdoff(tmp_path, "one").begin(100.0)
-    assert holdoff(tmp_path, "two").begin(101.0) == (0, 0.0)
-    assert holdoff(tmp_path, "one").begin(101.0)[0] == 1
-
-
-def test_only_the_first_of_several_runtime_directories_counts(tmp_path: Path):
-    holdoff(f"{tmp_path}:{tmp_path}/missing").begin(100.0)
-    assert (tmp_path / "probe.starts").exists()
-
-
-def test_without_a_runtime_directory_nothing_is_counted():
-    for environ in ({}, {"RUNTIME_DIRECTORY": ""}):
-        service = Holdoff("probe", environ)
-        for n in range(20):
-            assert service.begin(float(n)) == (0, 0.0)
-        service.held(3, 1.0)
-        service.end()
-
-
-def test_a_number_that_does_not_fit_is_held_at_the_largest(tmp_path: Path):
-    holdoff(tmp_path).held(2**32, 100.0)
-    assert holdoff(tmp_path).begin(101.0) == (2**32, CAP)
+@pytest.mark.parametrize("environ", [{}, {"RUNTIME_DIRECTORY": ""}])
+def test_without_a_runtime_directory_nothing_is_counted(environ):
+    service = Holdoff("probe", environ)
+    assert {service.begin(float(n)) for n in range(20)} == {(0, 0.0)}
+    service.held(3, 1.0)
+    service.end()
 
 
 @pytest.mark.parametrize(
@@ -126,11 +116,6 @@ def test_garbage_tells_nothing_and_is_replaced(tmp_path: Path, content: bytes):
     assert holdoff(tmp_path).begin(101.0)[0] == 1
 
 
-def test_a_time_that_is_none_ends_the_row(tmp_path: Path):
-    holdoff(tmp_path).held(9, float("nan"))
-    assert holdoff(tmp_path).begin(101.0) == (0, 0.0)
-
-
 def test_a_link_is_not_followed_and_a_start_that_cannot_be_counted_waits_a_second(tmp_path: Path):
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / "probe.starts").symlink_to("precious")
@@ -138,25 +123,20 @@ def test_a_link_is_not_followed_and_a_start_that_cannot_be_counted_waits_a_secon
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("kind", ["missing", "directory", "fifo"])
-def test_what_is_no_file_waits_a_second_at_each_start(tmp_path: Path, kind: str):
-    place = tmp_path / kind
-    if kind != "missing":
-        place.mkdir()
-    if kind == "directory":
-        (place / "probe.starts").mkdir()
-    if kind == "fifo":
-        os.mkfifo(place / "probe.starts")
+def full_disk(path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("a device file needs root")
+    os.mknod(path, stat.S_IFCHR | 0o600, os.stat("/dev/full").st_rdev)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.parent.rmdir(), os.mkdir, os.mkfifo, full_disk])
+def test_what_is_not_a_file_and_a_full_disk_wait_a_second_at_each_start(tmp_path: Path, make):
+    place = tmp_path / "place"
+    place.mkdir()
+    make(place / "probe.starts")
     for n in range(3):
         assert holdoff(place).begin(100.0 + n) == (0, UNCOUNTED)
     holdoff(place).end()
-
-
-def test_a_full_disk_waits_a_second_at_each_start(tmp_path: Path):
-    if os.geteuid():
-        pytest.skip("a device file needs root")
-    os.mknod(tmp_path / "probe.starts", stat.S_IFCHR | 0o600, os.stat("/dev/full").st_rdev)
-    assert holdoff(tmp_path).begin(100.0) == (0, UNCOUNTED)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -210,20 +190,3 @@ def test_an_error_counts_and_a_wrong_setting_does_not(tmp_path: Path):
         subprocess.run([sys.executable, "-c", program, *options], env=environ, capture_output=True, check=False)
         row = holdoff(tmp_path)._load()
         assert (row and row.crashes) == count
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    import signal
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("signals")
-def test_the_environment_can_be_given(tmp_path: Path):
-    program = Program("probe", "Probe.", (), (0,))
-    assert main(program, lambda service, values: None, [], {"RUNTIME_DIRECTORY": str(tmp_path)}) == 0
-    assert (tmp_path / "probe.starts").exists()

@@ -1,19 +1,18 @@
 """How a service ends: its exit status, and the two lines that say what it was and what to do."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
-from service_support import PATIENCE, Child, JournalChild, body, sequence
+from processes import PATIENCE, Child, JournalChild, body, sequence
 
 from hafta import exits
 from hafta.errors import HaftaError, IllegalMove, NodeTimeout, ServiceError, UsageError
 
+SEE = "run it with --debug to see where"
 ENDS = [
     ("pass", exits.OK, ""),
     ("raise hafta.UsageError('no such thing', 'name another')", exits.USAGE, "no such thing\nname another"),
-    ("raise hafta.ServiceError('it broke', 'mend it')", exits.SYSTEM, "it broke\nmend it"),
+    ("raise hafta.ServiceError('it broke', 'fix it')", exits.SYSTEM, "it broke\nfix it"),
     ("raise hafta.ServiceError('it broke', status=21)", exits.NOT_A_PIPE, "it broke"),
     ("raise OSError(28, 'No space')", exits.SYSTEM, "OSError: [Errno 28] No space\nrun it with --debug to see where"),
     ("raise ValueError('one\\ntwo')", exits.SYSTEM, "ValueError: one two\nrun it with --debug to see where"),
@@ -25,10 +24,18 @@ ENDS = [
     (
         "class Dumb(Exception):\n    def __str__(self): raise ValueError('no words')\nraise Dumb",
         exits.SYSTEM,
-        "Dumb, which cannot be told in words\nrun it with --debug to see where",
+        "Dumb, whose text cannot be shown\nrun it with --debug to see where",
     ),
     ("assert not values.size", exits.SYSTEM, "AssertionError\nrun it with --debug to see where"),
     ("sys.exit(3)", 3, ""),
+    ("class Odd(BaseException): pass\nraise Odd('of a library')", exits.SYSTEM, f"Odd: of a library\n{SEE}"),
+    ("raise GeneratorExit", exits.SYSTEM, f"GeneratorExit\n{SEE}"),
+    ("import asyncio\nraise asyncio.CancelledError", exits.SYSTEM, f"CancelledError\n{SEE}"),
+    (
+        "raise BaseExceptionGroup('x', [GeneratorExit('g'), OSError(28, 'No space')])",
+        exits.SYSTEM,
+        f"BaseExceptionGroup: x (2 sub-exceptions): GeneratorExit: g; [Errno 28] No space\n{SEE}",
+    ),
 ]
 
 
@@ -47,36 +54,56 @@ def test_how_it_ended_is_the_status_and_at_most_two_lines(text: str, status: int
         (["--pace", "3"], "unknown option --pace"),
         (["--size"], "--size needs a value"),
         (["--size=x"], "--size: 'x' is not a whole number, 0 or more"),
+        (["--size=x", "--debug"], "--size: 'x' is not a whole number, 0 or more"),
         (["more"], "unexpected argument 'more'"),
+        ([], "HAFTA_SIZE: 'big' is not a whole number, 0 or more"),
     ],
 )
-def test_a_wrong_option_is_two_lines_and_status_2(options: list[str], line: str):
-    with Child(body("pass"), *options) as child:
+def test_a_wrong_option_or_variable_is_two_lines_and_status_2_and_a_traceback_for_debugging(options, line: str):
+    with Child(body("pass"), *options, **({} if options else {"HAFTA_SIZE": "big"})) as child:
         status, out, err = child.finish()
     assert (status, out) == (exits.USAGE, "")
-    said, hint = err.splitlines()
+    *trace, said, hint = err.splitlines()
     assert said == f"probe: error: {line}"
     assert hint.startswith("probe: ")
-
-
-def test_a_wrong_variable_is_named():
-    with Child(body("pass"), HAFTA_SIZE="big") as child:
-        assert "HAFTA_SIZE: 'big' is not a whole number" in child.finish()[2]
+    assert trace[:1] == (["Traceback (most recent call last):"] if "--debug" in options else [])
 
 
 @pytest.mark.parametrize("environ", [{}, {"HAFTA_DEBUG": "yes"}])
 def test_the_traceback_is_for_debugging_only(environ: dict[str, str]):
     with Child(body("raise OSError('no')"), *([] if environ else ["--debug"]), **environ) as child:
         status, _, err = child.finish()
-    assert status == exits.SYSTEM
-    assert err.startswith("Traceback (most recent call last):\n")
-    assert ", in body\n" in err
-    assert err.splitlines()[-2:] == ["probe: error: OSError: no", "probe: run it with --debug to see where"]
+    assert (status, ", in body\n" in err) == (exits.SYSTEM, True)
+    first, *_, said, hint = err.splitlines()
+    assert (first, said, hint) == ("Traceback (most recent call last):", "probe: error: OSError: no", f"probe: {SEE}")
 
 
-def test_debugging_shows_the_traceback_of_wrong_settings_too():
-    with Child(body("pass"), "--size", "x", "--debug") as child:
-        assert "Traceback" in child.finish()[2]
+def test_a_log_that_the_program_keeps_has_why_it_ended(tmp_path):
+    log = tmp_path / "log"
+    text = f"import logging\nlogging.basicConfig(filename={str(log)!r}, format='%(levelname)s %(message)s')"
+    with Child(body(f"{text}\nraise OSError('no')")) as child:
+        status, _, err = child.finish()
+    assert (status, err.splitlines()) == (exits.SYSTEM, ["probe: error: OSError: no", f"probe: {SEE}"])
+    assert log.read_text().startswith("ERROR ")
+    assert "OSError: no" in log.read_text()
+
+
+ODD = {
+    "a library's own": "class Odd(BaseException): pass\nraise Odd('of a library')",
+    "in a group": "raise BaseExceptionGroup('x', [GeneratorExit('g')])",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_what_is_no_exception_ends_a_sequence_with_two_lines_or_one_entry_too(text: str):
+    with Child(sequence(text)) as child:
+        status, _, err = child.finish()
+        assert (status, len(err.splitlines()), err.startswith("feed: error: ")) == (exits.SYSTEM, 2, True)
+        assert child.told.count("STOPPING=1") == 1
+    with JournalChild(sequence(text)) as child:
+        assert child.process.wait(PATIENCE) == exits.SYSTEM
+        entry = child.wait_entry("service-failed")
+        assert (entry["HAFTA_STATUS"], child.drain().count("STOPPING=1")) == ("111", 1)
 
 
 def test_help_tells_options_variables_and_statuses():
@@ -98,17 +125,18 @@ def test_what_it_writes_where_it_hung_when_the_watchdog_aborts_it():
     assert " in where_it_hung\n" in err
 
 
-def test_a_panic_in_a_node_is_status_70_and_one_line():
-    with Child(sequence("run.panic('impossible')")) as child:
-        status, _, err = child.finish()
-    assert (status, err) == (exits.PANIC, "feed: critical: Panic in node work of sequence feed: impossible\n")
-
-
-def test_a_mistake_in_the_program_is_told_and_not_retried():
-    with Child(sequence("return 'nowhere'")) as child:
-        status, _, err = child.finish()
-    assert status == exits.SYSTEM
-    assert err.splitlines()[0] == "feed: error: node work named 'nowhere', which is no node of the sequence"
+@pytest.mark.parametrize(
+    ("text", "status", "line"),
+    [
+        ("run.panic('impossible')", exits.PANIC, "critical: Panic in node work of sequence feed: impossible"),
+        ("return 'nowhere'", exits.SYSTEM, "error: node work returned 'nowhere', which is not a node of this sequence"),
+    ],
+)
+def test_a_panic_and_a_mistake_in_the_program_are_told_at_once_and_not_tried_again(text: str, status: int, line: str):
+    with Child(sequence(text)) as child:
+        ended, _, err = child.finish()
+    assert (ended, err.splitlines()[0]) == (status, f"feed: {line}")
+    assert len(err.splitlines()) == (1 if status == exits.PANIC else 2)
 
 
 def test_a_failed_sequence_is_status_1_and_is_told_once_in_the_journal():
@@ -144,16 +172,3 @@ def test_every_status_has_one_meaning_and_all_are_distinct():
     assert len(set(declared.values())) == len(declared)
     assert set(declared.values()) == set(exits.MEANING)
     assert all(0 <= value < 126 for value in declared.values()), "what is above belongs to shells and signals"
-
-
-def test_it_starts_without_the_heavy_modules():
-    """Start-up is recovery (docs/architecture.md, section 2)."""
-    heavy = "argparse asyncio click dataclasses inspect json logging pathlib re subprocess threading typing systemd"
-    program = body("print(*sys.modules)") + "\n"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE)
-    bare = [sys.executable, "-c", "import sys; print(*sys.modules)"]
-    before = subprocess.run(bare, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.split()
-    loaded = set(done.stdout.split()) - set(before)
-    assert "hafta.service.main" in loaded
-    assert "hafta.engine.machine" not in loaded
-    assert set() == loaded & set(heavy.split())

@@ -6,7 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from service_support import Child, body, sequence
+from processes import Child, body, sequence
 
 from hafta.service import service as service_module
 from hafta.service.service import Service
@@ -14,10 +14,27 @@ from hafta.service.service import Service
 RIGHT_PID = ("import os, sys, time", "import os, sys, time\nos.environ['WATCHDOG_PID'] = str(os.getpid())")
 
 
-def test_ready_comes_after_the_settings_and_stopping_at_the_end():
-    with Child(body("service.ready('as big as %d' % values.size)"), "--size", "7") as child:
-        assert child.finish() == (0, "", "")
-        assert child.told == ["READY=1", "STATUS=as big as 7", "STOPPING=1", "STATUS=stopping: its work is done"]
+SIZE = "from hafta.settings import Setting, whole\nSIZE = Setting('size', whole, 3, 'how big', 'N')\n"
+CAUGHT_UP = "run.runtime.ready('caught up')\nos._exit(9)"
+TOLD = {
+    "after its settings, and stopping at the end": (
+        body("service.ready('as big as %d' % values.size)"), 0,
+        ["READY=1", "STATUS=as big as 7", "STOPPING=1", "STATUS=stopping: its work is done"],
+    ),
+    "a sequence, before its first node runs": (sequence("os._exit(9)", ", settings=[SIZE]"), 9, ["READY=1"]),
+    "when a node says so": (
+        sequence(CAUGHT_UP, ", ready=False, settings=[SIZE]"), 9,
+        ["READY=1", "STATUS=caught up; feed: node work, 0 failures in this call"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("when", TOLD)
+def test_it_is_ready(when: str):
+    program, status, told = TOLD[when]
+    with Child(SIZE + program, "--size", "7") as child:
+        assert child.finish() == (status, "", "")
+        assert child.told == told
 
 
 def test_a_service_with_a_wrong_setting_is_never_ready():
@@ -27,31 +44,22 @@ def test_a_service_with_a_wrong_setting_is_never_ready():
         assert child.told[1].startswith("STATUS=failed: --size: 'small' is not a whole number")
 
 
-def test_a_sequence_is_ready_before_its_first_node_runs():
-    with Child(sequence("os._exit(9)")) as child:
-        assert child.finish() == (9, "", "")
-        assert child.told == ["READY=1"]
+TRIES = "run.status('on its way')\nif run.attempt < 2: raise OSError('no')\nrun.sleep(600)"
 
 
-def test_a_node_may_say_when_the_service_is_ready():
-    with Child(sequence("run.runtime.ready('caught up')\nos._exit(9)", ", ready=False")) as child:
-        child.finish()
-        [ready, status] = child.told
-    assert (ready, status) == ("READY=1", "STATUS=caught up; feed: node work, 0 failures in this call")
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        (sequence(TRIES), "STATUS=on its way; feed: node work, 2 failed attempts, 2 failures in this call"),
+        (sequence("raise OSError('no')", undo="run.sleep(600)"), "feed: rolling back node work, 1 failed attempts"),
+    ],
+)
+def test_status_tells_the_node_its_attempts_and_the_failures(program: str, line: str):
+    with Child(program) as child:
+        assert line in child.wait_told(line.rsplit("; ", maxsplit=1)[-1])
 
 
-def test_status_tells_the_node_its_attempts_and_the_failures():
-    node = "run.status('on its way')\nif run.attempt < 2: raise OSError('no')\nrun.sleep(600)"
-    with Child(sequence(node)) as child:
-        line = child.wait_told("2 failed attempts")
-    assert line == "STATUS=on its way; feed: node work, 2 failed attempts, 2 failures in this call"
-
-
-def test_status_tells_that_a_node_is_being_rolled_back():
-    with Child(sequence("raise OSError('no')", undo="run.sleep(600)")) as child:
-        assert "feed: rolling back node work, 1 failed attempts" in child.wait_told("rolling back")
-
-
+RETRIED = "hafta.retried(lambda run, event: hafta.ROLL_BACK_CURRENT.after(600))(open)('/nowhere')"
 FED = {
     "a sleep": body("service.ready()\nservice.sleep(600)"),
     "a wait": body("service.ready()\nfd, _ = os.pipe()\nservice.wait(fd)"),
@@ -62,6 +70,7 @@ FED = {
     "a pause": sequence("pass", ", pause=600"),
     "a rollback": sequence("raise OSError", undo="run.sleep(600)"),
     "a delay": sequence("raise OSError", judge="hafta.ROLL_BACK_CURRENT.after(600)"),
+    "a retried function": body("service.ready()\n" + RETRIED),
     "asyncio": sequence("await run.sleep(600)").replace("def work(run):", "async def work(run):"),
 }  # fmt: skip
 
@@ -134,8 +143,7 @@ def test_a_watchdog_that_is_not_ours_or_makes_no_sense_is_not_fed(usec: str, pid
 
 
 def test_programs_that_a_service_starts_do_not_talk_to_its_overlord():
-    program = body("os.execlp('env', 'env')")
-    with Child(program, WATCHDOG_USEC="100000", WATCHDOG_PID="1") as child:
+    with Child(body("os.execlp('env', 'env')"), WATCHDOG_USEC="100000", WATCHDOG_PID="1") as child:
         _, out, _ = child.finish()
     assert not [line for line in out.splitlines() if line.startswith(("NOTIFY_SOCKET", "WATCHDOG"))]
 

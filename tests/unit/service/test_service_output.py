@@ -2,9 +2,10 @@
 
 import os
 import socket
+from contextlib import suppress
 
 import pytest
-from service_support import PATIENCE, Child, JournalChild, body, fill, sequence
+from processes import PATIENCE, Child, JournalChild, body, fill, sequence
 
 TALKS = body(
     "service.ready()\nfor n in range(3000): service.say('a line that is fairly long, so that pipes fill ' * 3)"
@@ -22,71 +23,45 @@ TOO_MANY = "[Errno 24] Too many open files: '/dev/null'"
 CLOSED = ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
 
 
-def unread_pipe() -> tuple[int, int]:
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    try:
-        while True:
-            os.write(writer, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(writer, True)
-    return reader, writer
+STREAMS = ("pipe", "broken pipe", "full disk", "socket", "terminal")
+UNREAD = {
+    "talks": (TALKS, [], 0),
+    "fails": (FAILS, [], 20),
+    "fails, and shows where": (FAILS, ["--debug"], 20),
+    "retries": (RETRIES, ["--once"], 1),
+}
 
 
-def broken_pipe() -> tuple[int, int]:
-    reader, writer = os.pipe()
-    os.close(reader)
-    return -1, writer
+@pytest.fixture
+def stream(request):
+    """The end for writing of what nobody reads: each is full, but for the terminal."""
+    kind = request.param
+    if kind == "full disk":
+        ends = [os.open("/dev/full", os.O_WRONLY)]
+    elif kind == "socket":
+        ends = [end.detach() for end in socket.socketpair()]
+    else:
+        ends = [*(os.openpty() if kind == "terminal" else os.pipe())]
+    if kind == "broken pipe":
+        os.close(ends.pop(0))
+    if kind in {"pipe", "socket"}:
+        os.set_blocking(ends[1], False)
+        with suppress(BlockingIOError):
+            while os.write(ends[1], b"x" * 4096):
+                pass
+        os.set_blocking(ends[1], True)
+    yield ends[-1]
+    for end in ends:
+        os.close(end)
 
 
-def full_device() -> tuple[int, int]:
-    return -1, os.open("/dev/full", os.O_WRONLY)
-
-
-def unread_socket() -> tuple[int, int]:
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    try:
-        while True:
-            theirs.send(b"x" * 4096)
-    except BlockingIOError:
-        theirs.setblocking(True)
-    return ours.detach(), theirs.detach()
-
-
-def unread_terminal() -> tuple[int, int]:
-    ours, theirs = os.openpty()
-    return ours, theirs
-
-
-def end(program: str, out: int, err: int, *options: str) -> int:
-    """Run the program with these descriptors; how it ends. It would hang here if it waited for a reader."""
-    with Child([*(["-c", program] if "\n" in program else program.split())], *options, out=out, err=err) as child:
-        return child.process.wait(PATIENCE)
-
-
-@pytest.mark.parametrize("program", [TALKS, FAILS, RETRIES])
-@pytest.mark.parametrize("place", [unread_pipe, broken_pipe, full_device, unread_socket, unread_terminal])
-def test_output_that_nobody_takes_changes_nothing(place, program: str):
-    reader, writer = place()
-    options = ["--once"] if program is RETRIES else []
-    try:
-        assert end(program, writer, writer, *options) == (20 if program is FAILS else 1 if program is RETRIES else 0)
-    finally:
-        os.close(writer)
-        if reader >= 0:
-            os.close(reader)
-
-
-@pytest.mark.parametrize("place", [unread_pipe, broken_pipe, full_device])
-def test_a_traceback_that_nobody_takes_changes_nothing(place):
-    reader, writer = place()
-    try:
-        assert end(FAILS, writer, writer, "--debug") == 20
-    finally:
-        os.close(writer)
-        if reader >= 0:
-            os.close(reader)
+@pytest.mark.parametrize("how", UNREAD)
+@pytest.mark.parametrize("stream", STREAMS, indirect=True)
+def test_output_that_nobody_takes_changes_nothing(stream: int, how: str):
+    """It would hang here if it waited for a reader."""
+    program, options, status = UNREAD[how]
+    with Child(program, *options, out=stream, err=stream) as child:
+        assert child.process.wait(PATIENCE) == status
 
 
 @pytest.mark.parametrize("redirect", CLOSED)
@@ -113,15 +88,14 @@ def test_closed_standard_descriptors_change_no_status(redirect: str):
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("option", ["--help", "--version"])
 @pytest.mark.parametrize(
-    ("place", "status", "said"),
-    [(broken_pipe, 0, ""), (full_device, 111, "probe: error: OSError: [Errno 28] No space left on device")],
+    ("stream", "status", "said"),
+    [("broken pipe", 0, ""), ("full disk", 111, "probe: error: OSError: [Errno 28] No space left on device")],
+    indirect=["stream"],
 )
-def test_help_that_cannot_be_printed(option: str, place, status: int, said: str, unbuffered: str):
+def test_help_that_cannot_be_printed(option: str, stream: int, status: int, said: str, unbuffered: str):
     """A reader that has seen enough is no error; a full disk is one line and a status."""
-    _, writer = place()
-    with Child(TALKS, option, out=writer, PYTHONUNBUFFERED=unbuffered) as child:
+    with Child(TALKS, option, out=stream, PYTHONUNBUFFERED=unbuffered) as child:
         ended, _, err = child.finish()
-    os.close(writer)
     assert (ended, err.split("\n")[0]) == (status, said)
     assert "Traceback" not in err
     assert "Exception ignored" not in err
@@ -139,41 +113,38 @@ def test_control_characters_never_reach_the_terminal():
     ]
 
 
-def test_a_journal_that_does_not_read_changes_nothing():
-    with JournalChild(TALKS, taking=False) as child:
-        child.wait_told("READY=1")
-        assert child.process.wait(PATIENCE) == 0
-    with JournalChild(FAILS, taking=False) as child:
-        assert child.process.wait(PATIENCE) == 20
+GONE = TALKS.replace("service.ready()", "os.unlink(journald.JournaldSink.__init__.__defaults__[0])")
 
 
-def test_a_journal_that_is_gone_changes_nothing():
-    with JournalChild(
-        TALKS.replace("service.ready()", "os.unlink(journald.JournaldSink.__init__.__defaults__[0])")
-    ) as child:
-        assert child.process.wait(PATIENCE) == 0
+@pytest.mark.parametrize(("program", "taking", "status"), [(TALKS, False, 0), (FAILS, False, 20), (GONE, True, 0)])
+def test_a_journal_that_does_not_read_or_is_gone_changes_nothing(program: str, taking: bool, status: int):
+    with JournalChild(program, taking=taking) as child:
+        assert child.process.wait(PATIENCE) == status
+        assert ("READY=1" in child.drain()) == (program is TALKS)
 
 
-def test_an_overlord_that_does_not_read_changes_nothing(tmp_path):
+@pytest.fixture
+def stuck(tmp_path):
+    """An overlord that does not read."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stuck:
         stuck.bind(str(tmp_path / "n"))
         fill(str(tmp_path / "n"))
-        with Child(TALKS, NOTIFY_SOCKET=str(tmp_path / "n"), WATCHDOG_USEC="1000") as child:
-            assert child.process.wait(PATIENCE) == 0
+        yield stuck
 
 
-def test_what_was_dropped_is_told_when_the_overlord_reads_again(tmp_path):
+def test_an_overlord_that_does_not_read_changes_nothing(stuck):
+    with Child(TALKS, NOTIFY_SOCKET=stuck.getsockname(), WATCHDOG_USEC="1000") as child:
+        assert child.process.wait(PATIENCE) == 0
+
+
+def test_what_was_dropped_is_told_when_the_overlord_reads_again(stuck):
     """The body waits for the test to make room, and goes on working until it has been told."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stuck:
-        stuck.bind(str(tmp_path / "n"))
-        fill(str(tmp_path / "n"))
-        program = body("service.ready('up')\nservice.say('sent')\nwhile True: service.sleep(0.01)")
-        with JournalChild(program, NOTIFY_SOCKET=str(tmp_path / "n"), WATCHDOG_USEC="40000") as child:
-            child.wait_entry("said")
-            while stuck.recv(4096) == b"x":
-                pass
-            entry = child.wait_entry("notifications-dropped")
-            assert int(entry["HAFTA_COUNT"]) >= 1
+    program = body("service.ready('up')\nservice.say('sent')\nwhile True: service.sleep(0.01)")
+    with JournalChild(program, NOTIFY_SOCKET=stuck.getsockname(), WATCHDOG_USEC="40000") as child:
+        child.wait_entry("said")
+        while stuck.recv(4096) == b"x":
+            pass
+        assert int(child.wait_entry("notifications-dropped")["HAFTA_COUNT"]) >= 1
 
 
 @pytest.mark.parametrize(
@@ -195,21 +166,28 @@ def test_a_malformed_variable_is_said_once_and_used_not_at_all(variable: str, va
     assert not [line for line in child.told if "WATCHDOG" in line]
 
 
-def test_under_systemd_lines_become_entries_and_errors_one_entry():
-    with JournalChild(body("service.say('one read')\nraise hafta.ServiceError('gone', 'make it', status=20)")) as child:
-        assert child.process.wait(PATIENCE) == 20
-        said, failed = child.entries()
-    assert (said["HAFTA_EVENT"], said["MESSAGE"], said["PRIORITY"]) == ("said", "one read", "7")
-    assert said["SYSLOG_IDENTIFIER"] == "probe"
-    assert failed["MESSAGE"] == "Service probe failed with exit status 20: gone; make it"
-    assert (failed["HAFTA_HINT"], failed["HAFTA_STATUS"]) == ("make it", "20")
-
-
-def test_an_error_that_was_made_of_another_is_an_entry_too():
-    with JournalChild(body("raise hafta.ServiceError(OSError(2, 'no pipe'), status=20)")) as child:
-        assert child.process.wait(PATIENCE) == 20
-        [failed] = child.entries()
-    assert failed["MESSAGE"] == "Service probe failed with exit status 20: [Errno 2] no pipe"
+@pytest.mark.parametrize(
+    ("text", "status", "message", "hint"),
+    [
+        (
+            "hafta.ServiceError('gone', 'go on', status=20)",
+            20,
+            "failed with exit status 20: gone; go on",
+            "go on",
+        ),
+        ("hafta.ServiceError(OSError(2, 'no'), status=20)", 20, "failed with exit status 20: [Errno 2] no", ""),
+        ("", 0, "stopped: its work is done", ""),
+        ("hafta.service.Stop(15)", 0, "stopped: SIGTERM", ""),
+    ],
+)
+def test_under_systemd_lines_become_entries_and_the_end_is_one_entry(text: str, status: int, message: str, hint: str):
+    with JournalChild(body(f"service.say('one read')\n{'raise ' if text else 'pass'}{text}")) as child:
+        assert child.process.wait(PATIENCE) == status
+        said, end = child.entries()
+    names = ("HAFTA_EVENT", "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER")
+    assert [said[name] for name in names] == ["said", "one read", "7", "probe"]
+    assert (end["MESSAGE"], end.get("HAFTA_HINT", "")) == (f"Service probe {message}", hint)
+    assert end.get("HAFTA_STATUS", "0") == str(status)
 
 
 @pytest.mark.parametrize("debug", ["no", "yes"])
@@ -217,8 +195,9 @@ def test_an_error_is_told_also_where_no_descriptor_is_left(debug: str):
     program = body(f"service.ready()\n{TAKES_ALL}")
     with JournalChild(program, f"--debug={debug}") as child:
         assert child.process.wait(PATIENCE) == 111
-        [failed] = child.entries()
+        started, failed = child.entries()
         assert child.drain()[-1] == f"STATUS=failed: OSError: {TOO_MANY}"
+    assert started["HAFTA_EVENT"] == "service-started"
     assert (failed["HAFTA_EVENT"], failed["HAFTA_REASON"]) == ("service-failed", f"OSError: {TOO_MANY}")
     with Child(program) as child:
         status, _, err = child.finish()
@@ -228,21 +207,10 @@ def test_an_error_is_told_also_where_no_descriptor_is_left(debug: str):
 def test_rollbacks_are_told_also_where_no_descriptor_is_left():
     with JournalChild(sequence(TAKES_ALL), "--once") as child:
         assert child.process.wait(PATIENCE) == 1
-        told = [(entry["HAFTA_EVENT"], entry["HAFTA_REASON"]) for entry in child.entries()]
+        started, *rest = child.entries()
+        told = [(entry["HAFTA_EVENT"], entry["HAFTA_REASON"]) for entry in rest]
+    assert started["HAFTA_EVENT"] == "service-started"
     assert told == [("rolled-back", TOO_MANY)] * 5 + [("sequence-failed", TOO_MANY)]
-
-
-@pytest.mark.parametrize(("text", "why"), [("pass", "its work is done"), ("os.kill(os.getpid(), 15)", "SIGTERM")])
-def test_under_systemd_a_good_end_is_an_entry(text: str, why: str):
-    with JournalChild(body(text)) as child:
-        assert child.process.wait(PATIENCE) == 0
-        [entry] = child.entries()
-    assert entry["MESSAGE"] == f"Service probe stopped: {why}"
-
-
-def test_by_hand_a_good_end_is_silent():
-    with Child(body("pass")) as child:
-        assert child.finish() == (0, "", "")
 
 
 FROM_THREADS = """

@@ -1,24 +1,20 @@
 """hafta.service.run: any sequence as a service, in one call."""
 
-import signal
-
 import pytest
-from service_support import PATIENCE, Child, JournalChild, sequence
+from processes import PATIENCE, Child, JournalChild, sequence
 
 import hafta
 from hafta import exits, settings
 from hafta.service import run
+from hafta.service.options import OF_WARM
 from hafta.service.runner import ONCE, program_of
 from hafta.settings import Program
 from hafta.stores import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("signals")
 
-@pytest.fixture(autouse=True)
-def _signals():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+
+PACE = settings.Setting("pace", settings.number, 2.0, "seconds", "S")
 
 
 def feed_of(*answers: object) -> hafta.Sequence:
@@ -37,9 +33,10 @@ def feed_of(*answers: object) -> hafta.Sequence:
     return feed
 
 
-def test_once_is_status_0_if_it_succeeded(capfd: pytest.CaptureFixture):
+@pytest.mark.parametrize(("argv", "environ"), [(["--once"], {}), ([], {"HAFTA_ONCE": "yes"})])
+def test_once_is_status_0_if_it_succeeded(capfd: pytest.CaptureFixture, argv: list[str], environ: dict[str, str]):
     seen: list[int] = []
-    assert run(feed_of(hafta.EXIT), seen, argv=["--once"], environ={}) == exits.OK
+    assert run(feed_of(hafta.EXIT), seen, argv=argv, environ=environ) == exits.OK
     assert seen == [0]
     assert capfd.readouterr() == ("Sequence was: feed succeeded\n", "")
 
@@ -66,19 +63,10 @@ def test_sequence_follows_sequence_until_one_fails(capfd: pytest.CaptureFixture)
     ]
 
 
-def test_the_environment_says_once_too():
-    assert run(feed_of(hafta.EXIT), [], argv=[], environ={"HAFTA_ONCE": "yes"}) == exits.OK
-
-
 def test_the_userdata_can_be_made_of_the_settings():
-    pace = settings.Setting("pace", settings.number, 2.0, "seconds", "S")
     made = []
-
-    def data(values: settings.Values) -> list[int]:
-        made.append(values.pace)
-        return []
-
-    assert run(feed_of(hafta.EXIT), data, settings=[pace], argv=["--once", "--pace", "0.5"], environ={}) == 0
+    data = lambda values: made.append(values.pace) or []
+    assert run(feed_of(hafta.EXIT), data, settings=[PACE], argv=["--once", "--pace", "0.5"], environ={}) == 0
     assert made == [0.5]
 
 
@@ -108,50 +96,39 @@ def test_under_systemd_the_end_of_a_sequence_is_an_entry():
 
 
 def test_a_program_has_the_settings_of_the_sequence_and_once():
-    pace = settings.Setting("pace", settings.number, 2.0, "seconds", "S")
-    program = program_of(hafta.Sequence("feed"), settings=[pace])
-    assert (program.name, program.settings) == ("feed", (pace, ONCE))
+    program = program_of(hafta.Sequence("feed"), settings=[PACE])
+    assert (program.name, program.settings) == ("feed", (PACE, ONCE))
     assert program.summary == "Run the sequence feed as a service."
     named = program_of(hafta.Sequence("feed"), "Feeds.", name="hafta-feed")
     assert (named.name, named.summary) == ("hafta-feed", "Feeds.")
 
 
-def test_a_program_of_its_own_is_used_whole(capfd: pytest.CaptureFixture):
-    program = program_of(hafta.Sequence("other"), "Feeds.", name="feeder")
+@pytest.mark.parametrize("checkpoints", [None, hafta.Checkpoints(MemoryStore())])
+def test_a_program_of_its_own_is_used_whole_and_has_once_too(checkpoints, capfd: pytest.CaptureFixture):
+    program = Program("feeder", "Feeds.", (PACE,), (0,))
+    assert run(feed_of(hafta.EXIT), [], program=program, checkpoints=checkpoints, argv=["--once"], environ={}) == 0
+    capfd.readouterr()
     with pytest.raises(SystemExit) as ended:
-        run(feed_of(), [], program=program, argv=["--help"], environ={})
-    assert ended.value.code == 0
-    assert capfd.readouterr().out.startswith("usage: feeder [OPTION]...\n\nFeeds.\n")
-
-
-@pytest.mark.parametrize("store", [None, MemoryStore()])
-def test_a_program_that_was_made_by_hand_has_once_too(store: MemoryStore | None, capfd: pytest.CaptureFixture):
-    program = Program("feeder", "Feeds.", (settings.Setting("pace", settings.number, 2.0, "seconds", "S"),), (0,))
-    assert run(feed_of(hafta.EXIT), [], program=program, store=store, argv=["--once"], environ={}) == 0
-    with pytest.raises(SystemExit):
-        run(feed_of(), [], program=program, store=store, argv=["--help"], environ={})
-    options = [line.split()[0] for line in capfd.readouterr().out.splitlines() if line.startswith("  --")]
-    more = ["--state", "--instance"] if store else []
-    assert options == ["--pace", *more, "--once", "--debug", "--version", "--help"]
+        run(feed_of(), [], program=program, checkpoints=checkpoints, argv=["--help"], environ={})
+    out = capfd.readouterr().out
+    assert (ended.value.code, out.startswith("usage: feeder [OPTION]...\n\nFeeds.\n")) == (0, True)
+    options = [line.split()[0] for line in out.splitlines() if line.startswith("  --")]
+    more = ["--state", "--store", "--ttl", "--instance"] if checkpoints else []
+    warm = [setting.option for setting in OF_WARM]
+    assert options == ["--pace", *more, "--once", "--debug", *warm, "--version", "--help"]
 
 
 @pytest.mark.parametrize("name", ["once", "debug", "pace"])
 def test_a_setting_that_there_is_already_is_refused(name: str):
-    pace, own = (settings.Setting(each, settings.number, 2.0, "seconds", "S") for each in ("pace", name))
     with pytest.raises(ValueError, match=rf"^feed has two settings {name}: give the second another name$"):
-        run(feed_of(), [], settings=[pace, own], argv=["--once"], environ={})
+        run(feed_of(), [], settings=[PACE, PACE.replace(name=name)], argv=["--once"], environ={})
 
 
-def test_run_is_the_function_however_it_is_reached():
+def test_run_is_the_function_however_it_is_reached_and_the_package_has_no_other_names():
     """A module of that name would take its place as soon as it is imported."""
     import hafta.service
     import hafta.service.runner
 
     assert hafta.service.run is run is hafta.service.runner.run
-
-
-def test_the_service_package_has_no_other_names():
-    import hafta.service
-
     with pytest.raises(AttributeError, match="no attribute 'walk'"):
         hafta.service.walk  # noqa: B018 - the lookup is the test

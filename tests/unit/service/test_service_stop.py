@@ -1,19 +1,23 @@
 """SIGTERM and SIGINT end a service at once, with 0, without a traceback, wherever it is."""
 
+import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from service_support import Child, body, in_time, sequence
+from processes import Child, body, in_time, sequence
 
-from hafta.service import Stop, main
+from hafta.service import Service, Stop, main
 from hafta.service.signals import STOPPING, ignore, install
 from hafta.settings import Program
 
+STOPPER = Path(__file__).parents[2] / "torture" / "stopper.py"
 ASYNC = ("def work(run):", "async def work(run):")
 TASK = """
 import asyncio
@@ -29,6 +33,17 @@ class Kept:
         time.sleep(600)
 Kept()
 service.sleep(600)
+"""
+OWN_LOOP = """
+import asyncio
+async def wait():
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        service.status("cleaned up")
+service.ready()
+asyncio.run(wait())
 """
 CALLBACK = """
 import weakref
@@ -53,6 +68,11 @@ MOMENTS = {
     "in a delay of its policy": sequence("raise OSError", judge="hafta.ROLL_BACK_CURRENT.after(600)"),
     "in asyncio": sequence("await run.sleep(600)").replace(*ASYNC),
     "in a task of asyncio": sequence(TASK).replace(*ASYNC),
+    "in asyncio, that never waits": sequence("import asyncio\nwhile True: await asyncio.sleep(0)").replace(*ASYNC),
+    "in asyncio, shielded": sequence("import asyncio\nawait asyncio.shield(asyncio.sleep(600))").replace(*ASYNC),
+    "in asyncio, blocking": sequence("time.sleep(600)").replace(*ASYNC),
+    "in asyncio, computing": sequence("while True: pass").replace(*ASYNC),
+    "in a loop of the body": body(OWN_LOOP),
 }
 
 
@@ -84,14 +104,15 @@ def test_a_signal_that_was_blocked_from_the_start_is_not_lost(signum: int):
         assert "READY=1" not in child.told
 
 
-def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback():
+@pytest.mark.parametrize("moment", ["in sleep", "in asyncio"])
+def test_signals_in_any_moment_of_start_up_end_it_without_a_traceback(moment: str):
     """Before the service is there, SIGTERM has its default, which overlords take for a clean end, too."""
-    with Child(MOMENTS["in sleep"]) as child:
+    with Child(MOMENTS[moment]) as child:
         begun = time.monotonic()
         child.wait_told("READY=1")
         took = time.monotonic() - begun
     for step in range(24):
-        with Child(MOMENTS["in sleep"]) as child:
+        with Child(MOMENTS[moment]) as child:
             try:
                 child.process.wait(took * step / 20)
             except subprocess.TimeoutExpired:
@@ -153,15 +174,90 @@ def test_signals_between_the_work_and_the_end_are_never_a_traceback():
             assert child.finish() == (0, "", "")
 
 
-@pytest.fixture
-def dispositions():
-    before = {signum: signal.getsignal(signum) for signum in STOPPING}
-    yield
-    for signum, handler in before.items():
-        signal.signal(signum, handler)
+def test_signals_at_random_times_end_services_of_all_kinds_with_0_and_leave_whole_records(tmp_path: Path):
+    """Thousands of them: tests/torture/test_torture_kills.py."""
+    seed = str(random.randrange(1 << 32))
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(STOPPER), str(tmp_path), "60", seed]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
 
 
-@pytest.mark.usefixtures("dispositions")
+CANCELLED = """
+import asyncio
+async def help():
+    try: await asyncio.sleep(600)
+    finally: run.say("helper done")
+helper = asyncio.create_task(help())
+run.runtime.ready()
+try:
+    await asyncio.sleep(600)
+except asyncio.CancelledError:
+    await asyncio.sleep(0.01)
+    run.say(f"cancelled, helper done: {helper.done()}")
+    raise
+"""
+SWALLOWED = """
+import asyncio
+run.runtime.ready()
+try: await asyncio.sleep(600)
+except asyncio.CancelledError: run.say("swallowed")
+"""
+CALLS = "try: service.ready(); time.sleep(600)\nfinally: feed.call(runtime=service)"
+CALLED = """
+feed = hafta.Sequence("feed")
+@feed.node
+async def n(run):
+    run.say("put back")
+    return hafta.EXIT
+
+def body"""
+STARTS = f"""
+try:
+    service.ready()
+    service.sleep(600)
+finally:
+    import subprocess
+    asked = 'import signal; print(signal.getsignal(15) is signal.SIG_DFL)'
+    service.say(subprocess.run([{sys.executable!r}, '-c', asked], capture_output=True, text=True).stdout.strip())
+"""
+#: What cleans up after a stop, and what it then says. A helper is cancelled when the task of the call has ended.
+CLEANING = {
+    "asyncio sees a cancelled task, as at Ctrl-C in asyncio.run(), and its helpers are still there": (
+        sequence(CANCELLED, ", ready=False").replace(*ASYNC), "cancelled, helper done: False\nhelper done\n"
+    ),
+    "a node that swallows its cancellation delays the end only until the call ends": (
+        sequence(SWALLOWED, ", ready=False").replace(*ASYNC), "swallowed\n"
+    ),
+    "it may make asynchronous calls": (body(CALLS).replace("\ndef body", CALLED), "put back\n"),
+    "it may start programs that can be stopped": (body(STARTS), "True\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CLEANING)
+def test_what_cleans_up_after_a_stop_can_work_as_ever(what: str):
+    program, said = CLEANING[what]
+    with Child(program) as child:
+        child.wait_told("READY=1")
+        child.process.terminate()
+        status, out, err = child.finish()
+        assert (status, out[: len(said)] if "swallows" in what else out, err) == (0, said, "")
+        assert child.told[-2:] == ["STOPPING=1", "STATUS=stopping: SIGTERM"]
+
+
+def test_a_service_in_a_thread_with_a_loop_runs_it_as_it_is():
+    assert threading.main_thread() is threading.current_thread()
+    service, seen = Service("probe", {}), []
+
+    async def work() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    thread = threading.Thread(target=lambda: service.run_async(work()))
+    thread.start()
+    thread.join()
+    assert len(seen) == 1
+
+
+@pytest.mark.usefixtures("signals")
 def test_stop_is_a_quiet_end_of_the_program_wherever_it_is_caught_late():
     install()
     with pytest.raises(Stop) as caught:
@@ -169,9 +265,10 @@ def test_stop_is_a_quiet_end_of_the_program_wherever_it_is_caught_late():
     assert (caught.value.code, str(caught.value), caught.value.signum) == (0, "SIGTERM", signal.SIGTERM)
     assert not isinstance(caught.value, Exception)
     os.kill(os.getpid(), signal.SIGINT)  # it flies already
+    ignore()
 
 
-@pytest.mark.usefixtures("dispositions")
+@pytest.mark.usefixtures("signals")
 def test_a_stop_that_comes_as_soon_as_it_can_leaves_no_handler_behind(monkeypatch: pytest.MonkeyPatch):
     """Python would restore the default of a signal that has one, when it ends, and the next signal would kill."""
 
@@ -184,7 +281,7 @@ def test_a_stop_that_comes_as_soon_as_it_can_leaves_no_handler_behind(monkeypatc
     assert [signal.getsignal(signum) for signum in STOPPING] == [signal.SIG_IGN] * 2
 
 
-@pytest.mark.usefixtures("dispositions")
+@pytest.mark.usefixtures("signals")
 def test_ignoring_leaves_the_mask_as_it_was_and_lasts():
     install()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -195,7 +292,7 @@ def test_ignoring_leaves_the_mask_as_it_was_and_lasts():
     assert [signal.getsignal(signum) for signum in STOPPING] == [signal.SIG_IGN] * 2
 
 
-@pytest.mark.usefixtures("dispositions")
+@pytest.mark.usefixtures("signals")
 def test_installing_raises_for_what_came_before_if_it_was_blocked():
     install()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
@@ -205,29 +302,11 @@ def test_installing_raises_for_what_came_before_if_it_was_blocked():
     os.kill(os.getpid(), signal.SIGTERM)  # it flies
 
 
-def test_children_of_the_service_do_not_inherit_its_deafness():
-    """What cleans up after a stop may start programs: those can be stopped."""
-    report = f"""
-    try:
-        service.ready()
-        service.sleep(600)
-    finally:
-        import subprocess
-        asked = 'import signal; print(signal.getsignal(15) is signal.SIG_DFL)'
-        service.say(subprocess.run([{sys.executable!r}, '-c', asked], capture_output=True, text=True).stdout)
-    """
-    with Child(body(report.replace("\n    ", "\n"))) as child:
-        child.wait_told("READY=1")
-        child.process.terminate()
-        status, out, _ = child.finish()
-    assert (status, out.strip()) == (0, "True")
-
-
 def test_a_service_in_a_thread_is_one_error_that_says_so():
     program = body("pass").replace("import os, sys, time", "import os, sys, threading, time")
     program = program.replace("sys.exit(main(", "threading.Thread(target=lambda: main(")
     with Child(f"{program.rstrip()}.start()") as child:
         _, _, err = child.finish()
     assert err.count("Traceback") == 1
-    last = "hafta.errors.IllegalMove: a service runs in the main thread: only there do signals stop it"
+    last = "hafta.errors.IllegalMove: a service must run in the main thread: only there can signals stop it"
     assert err.splitlines()[-1] == last

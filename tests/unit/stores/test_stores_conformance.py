@@ -7,6 +7,7 @@ import pytest
 from hafta import stores
 from hafta.errors import StoreError
 from hafta.stores.memory import MemoryClaim, MemoryStore
+from hafta.stores.wrapping import WrappingClaim
 from hafta.testing.stores import StorePromises, in_child, refused
 
 
@@ -19,7 +20,7 @@ class Forgetful(MemoryClaim):
 
 
 class ForgetfulStore(MemoryStore):
-    def claim(self, sequence, instance="", *, durable=False):
+    def claim(self, sequence, instance="", *, power=False):
         claim = super().claim(sequence, instance)
         claim.__class__ = Forgetful
         return claim
@@ -42,16 +43,31 @@ class Promises(StorePromises):
         return self.store()
 
 
-def test_a_store_that_forgets_is_found_out():
+@pytest.mark.parametrize("store", [MemoryStore, ForgetfulStore])
+def test_a_store_that_forgets_is_found_out_and_a_good_one_breaks_nothing(store):
     promises = Promises()
-    promises.store = ForgetfulStore
-    assert "test_a_synced_write_is_found_as_any_other" in broken_promises(promises)
+    promises.store = store
+    broken = broken_promises(promises)
+    assert ("test_a_synced_write_is_found_as_any_other" in broken, broken != []) == (store is ForgetfulStore,) * 2
 
 
-def test_a_good_store_breaks_none():
-    promises = Promises()
-    promises.store = MemoryStore
-    assert broken_promises(promises) == []
+def test_a_claim_around_another_has_the_frame_of_its_last_record_until_another_is_entered():
+    store = MemoryStore()
+    with WrappingClaim(store.claim("s")) as claim:
+        assert claim.frame == b""
+        claim.enter(b"frame")
+        claim.write(b"body")
+    with WrappingClaim(store.claim("s")) as claim:
+        assert claim.frame == b"frame"
+
+
+def test_what_does_not_fit_is_refused_with_both_sizes_and_what_to_do():
+    with MemoryStore(capacity=100).claim("s") as claim:
+        claim.enter(b"frame")
+        with pytest.raises(StoreError, match="s: 96 bytes do not fit: there is room for 95") as caught:
+            claim.write(b"x" * 96)
+        assert (caught.value.kind, caught.value.hint) == ("too-large", claim.more_room)
+        claim.write(b"x" * 95)
 
 
 def test_a_refusal_of_another_kind_or_none_is_found_out():

@@ -5,9 +5,9 @@ import zlib
 
 import pytest
 
-from hafta.errors import StoreError
-from hafta.stores import layout
-from hafta.stores.layout import FIRST, HEAD_SIZE, Geometry, Saved
+from hafta.stores.file import layout
+from hafta.stores.file.layout import FIRST, HEAD_SIZE, Geometry, Saved
+from hafta.testing import stores as promises
 
 GEOMETRY = Geometry(4096, b"12345678")
 
@@ -21,26 +21,22 @@ def record(number, synced=1, geometry=GEOMETRY):
 
 
 def refused(kind, data):
-    with pytest.raises(StoreError) as caught:
-        layout.read(data, "/p")
-    assert caught.value.kind == kind
-    return caught.value
+    return promises.refused(kind, lambda: layout.read(data, "/p"))
 
 
 def test_a_new_file_has_three_empty_records_and_knows_its_newest_as_synced():
     image = layout.read(layout.blank(GEOMETRY), "/p")
     assert (image.newest, image.pinned, image.synced, image.saved) == (2, 2, 3, Saved(3, b"", b""))
     assert image.bad == {}
-
-
-def test_the_newest_record_counts_and_the_synced_one_is_pinned():
-    image = layout.read(file_of(record(7, synced=5), record(5), record(6, synced=5)), "/p")
-    assert (image.newest, image.pinned, image.saved.body) == (0, 1, b"body 7")
-
-
-def test_the_overhead_is_what_a_record_needs_beyond_its_contents():
+    assert HEAD_SIZE == 40, "the head never changes its size"
     assert len(layout.record(GEOMETRY, 0, 1, b"ab", b"cde")) == layout.OVERHEAD + 5
     assert GEOMETRY.capacity() == 4096 - layout.OVERHEAD
+
+
+@pytest.mark.parametrize(("synced", "pinned"), [(record(5), 1), (b"x", None)], ids=["known", "damaged"])
+def test_the_newest_record_counts_and_the_synced_one_is_pinned_or_not_guessed(synced, pinned):
+    image = layout.read(file_of(record(7, synced=5), synced, record(6, synced=5)), "/p")
+    assert (image.newest, image.pinned, image.saved.body) == (0, pinned, b"body 7")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +44,7 @@ def test_the_overhead_is_what_a_record_needs_beyond_its_contents():
     [
         (b"", "empty"),
         (b"x", "not a record"),
-        (layout.UNREADABLE, "the disk does not give it back"),
+        (layout.UNREADABLE, "the disk cannot read it"),
         (record(9)[:30], "the head's checksum is wrong"),
         (record(9)[:50], "the record's checksum is wrong"),
     ],
@@ -59,11 +55,9 @@ def test_damage_is_told_in_words(slot, reason):
     assert image.saved.number == 2
 
 
-def test_a_file_cut_short_keeps_what_is_whole():
-    whole = file_of(record(1), record(2), record(3))
-    assert layout.read(whole[: FIRST + 2 * 4096], "/p").bad == {2: "cut off"}
-    assert layout.read(whole[: FIRST + 2 * 4096 + 50], "/p").bad == {2: "cut off"}
-    assert layout.read(whole[: FIRST + 2 * 4096 + len(record(3)) - 1], "/p").bad == {2: "cut off"}
+@pytest.mark.parametrize("left", [0, 50, len(record(3)) - 1])
+def test_a_file_cut_short_keeps_what_is_whole(left):
+    assert layout.read(file_of(record(1), record(2), record(3))[: FIRST + 2 * 4096 + left], "/p").bad == {2: "cut off"}
 
 
 def test_lengths_that_lead_out_of_the_slot_are_damage():
@@ -71,12 +65,59 @@ def test_lengths_that_lead_out_of_the_slot_are_damage():
     assert layout.parse(head.ljust(4096, b"\0"), "/p") == "cut off"
     long_body = layout.head(GEOMETRY, 0, b"") + struct.pack("<QI", 1, 5000)
     assert layout.parse(long_body.ljust(4096, b"\0"), "/p") == "cut off"
+    whole = record(1)
+    for size in range(HEAD_SIZE, len(whole)):
+        assert layout.parse(whole[:size], "/p") == "cut off"
 
 
-def test_no_whole_record_is_an_error_that_says_what_was_found():
-    error = refused("damaged", file_of(b"", b"x", record(1)[:60]))
-    assert "/p: no whole record is left in its 16384 bytes" in error.message
-    assert "slot 0: empty, slot 1: not a record, slot 2: the record's checksum is wrong" in error.message
+def slot_of(shown):
+    """E7: record 7, which says that there is nothing to resume; R7: another one; x: damage."""
+    if shown == "x":
+        return b"x"
+    number = int(shown[1:])
+    return record(number) if shown[0] == "R" else layout.record(GEOMETRY, 1, number, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("slots", "found"),
+    [
+        ("E1 E2 E3", "nothing"),
+        ("R1 R2 E3", "nothing"),
+        ("R4 E2 E3", 4),
+        ("x E2 E3", "nothing"),  # the first record of a call was being written: it would have been written twice
+        ("x R2 E3", "nothing"),  # the same, after a call that has ended
+        ("x E2 R4", 4),
+        ("R5 x R4", 5),
+        ("x x R4", 4),
+        ("x x E3", "damaged"),  # both of the first record, perhaps
+        ("x E3 x", "damaged"),
+        ("x x x", "damaged"),
+    ],
+)
+def test_nothing_to_resume_is_believed_only_where_no_record_can_have_been_lost(slots, found):
+    data = file_of(*map(slot_of, slots.split()))
+    if found == "damaged":
+        refused("damaged", data)
+        return
+    image = layout.read(data, "/p")
+    assert found == (image.saved.number if image.saved.frame else "nothing")
+    assert len(image.bad) == slots.count("x")
+
+
+NOTHING = layout.record(GEOMETRY, 1, 3, b"", b"")  # there is nothing to resume
+
+
+@pytest.mark.parametrize(
+    ("last", "says", "found"),
+    [
+        (NOTHING, "a record may be lost: the only whole record says that there is nothing to resume", ""),
+        (record(1)[:60], "no whole record is left in its 16384 bytes", ", slot 2: the record's checksum is wrong"),
+    ],
+)
+def test_what_cannot_be_trusted_is_an_error_that_says_what_was_found(last, says, found):
+    error = refused("damaged", file_of(b"", b"x", last))
+    assert f"/p: {says}" in error.message
+    assert f"slot 0: empty, slot 1: not a record{found}" in error.message
     assert "discard" in error.hint
     for size in (0, 10, 5000, 4096 + 2 * 4096):
         refused("damaged", bytes(size))
@@ -88,8 +129,8 @@ def changed_head(form=1, slots=3, slot_size=4096):
 
 
 def test_a_newer_format_is_refused_even_beside_whole_records():
-    error = refused("newer", file_of(record(1), changed_head(form=2), record(2)))
-    assert "/p: written in format 2, and this program reads up to format 1" in error.message
+    error = refused("format", file_of(record(1), changed_head(form=2), record(2)))
+    assert "/p: written in format 2, but this program reads only up to format 1" in error.message
     assert "newer version" in error.hint
 
 
@@ -109,18 +150,21 @@ def test_without_its_first_slot_the_size_of_the_file_tells_the_size_of_the_slots
 def test_a_slot_of_another_file_does_not_count():
     other = record(99, geometry=Geometry(4096, b"another1"))
     image = layout.read(file_of(record(1), other, record(2)), "/p")
-    assert image.saved.number == 2
-    assert image.bad == {1: "of another file than the others"}
-
-
-def test_two_slots_of_two_files_are_refused():
-    other = record(99, geometry=Geometry(4096, b"another1"))
+    assert (image.saved.number, image.bad) == (2, {1: "it belongs to another file than the others"})
     refused("damaged", file_of(record(1), other, b"x"))
 
 
-def test_an_unknown_pinned_slot_is_not_guessed():
-    assert layout.read(file_of(record(7, synced=5), b"x", record(6, synced=5)), "/p").pinned is None
-
-
-def test_the_head_never_changes_its_size():
-    assert HEAD_SIZE == 40
+@pytest.mark.parametrize(
+    ("slots", "single"),
+    [
+        ("e1 e2 r3", True),
+        ("r4 e2 r3", False),
+        ("r1 e2 r3", True),
+        ("e3 r1 r2", False),
+        ("x e2 r3", True),
+    ],
+)
+def test_the_first_record_after_nothing_to_resume_without_its_second_copy_is_known(slots, single):
+    made = {"e": lambda n: layout.record(GEOMETRY, 1, n, b"", b""), "r": record, "x": lambda _: b"x"}
+    image = layout.read(file_of(*(made[slot[0]](int(slot[1:] or 0)) for slot in slots.split())), "/p")
+    assert image.single == single

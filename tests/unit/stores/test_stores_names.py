@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hafta.errors import StoreError
-from hafta.stores import names
+from hafta.stores.file import names
+from hafta.testing.stores import refused
 
 TEXT = st.text(st.characters(), min_size=1, max_size=7) | st.binary(min_size=1, max_size=7).map(os.fsdecode)
 
@@ -34,14 +35,10 @@ def test_a_foreign_file_is_not_taken_for_one_of_ours(name):
     assert names.parse(name) is None
 
 
-def test_a_name_too_long_says_how_long_it_may_be():
-    with pytest.raises(StoreError, match=r"the name 'x{40}'\.\.\. needs 317 bytes of at most 200") as caught:
-        names.file_name("x" * 300)
-    assert caught.value.kind == "name"
-    assert "threefold" in caught.value.hint
-
-
-def test_a_sequence_without_a_name_has_no_record():
+def test_a_name_too_long_says_how_long_it_may_be_and_without_one_there_is_no_record():
+    error = refused("name", lambda: names.file_name("x" * 300))
+    assert f"the name '{'x' * 40}'... needs 317 bytes of at most 200" in error.message
+    assert "needs three bytes" in error.hint
     with pytest.raises(StoreError, match="a sequence without a name has no record"):
         names.file_name("")
 
@@ -55,16 +52,21 @@ def test_temporary_names_are_told_from_others():
         assert not names.is_temporary(other, name)
 
 
-def test_systemd_says_where_records_live():
-    both = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "RUNTIME_DIRECTORY": "/run/a"}
-    assert names.directory(both) == "/var/lib/a"
-    assert names.directory({"RUNTIME_DIRECTORY": "/run/a", "HOME": "/h"}) == "/run/a"
+BOTH = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "RUNTIME_DIRECTORY": "/run/a"}
 
 
-def test_without_systemd_records_live_in_the_xdg_state_directory():
-    assert names.directory({"XDG_STATE_HOME": "/s", "HOME": "/h"}) == "/s/hafta"
-    assert names.directory({"XDG_STATE_HOME": "relative", "HOME": "/h"}) == "/h/.local/state/hafta"
-    assert names.directory({}) == pwd.getpwuid(os.geteuid()).pw_dir.rstrip("/") + "/.local/state/hafta"
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        (BOTH, "/var/lib/a"),
+        ({"RUNTIME_DIRECTORY": "/run/a", "HOME": "/h"}, "/run/a"),
+        ({"XDG_STATE_HOME": "/s", "HOME": "/h"}, "/s/hafta"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, "/h/.local/state/hafta"),
+        ({}, pwd.getpwuid(os.geteuid()).pw_dir.rstrip("/") + "/.local/state/hafta"),
+    ],
+)
+def test_systemd_says_where_records_live_or_else_the_xdg_state_directory(environ, place):
+    assert names.directory(environ) == place
 
 
 def test_nowhere_to_keep_records_is_a_clear_error(monkeypatch):

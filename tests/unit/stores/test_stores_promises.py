@@ -7,7 +7,7 @@ import pytest
 
 from hafta import errors, exits
 from hafta.errors import StoreError
-from hafta.stores.files import FileStore
+from hafta.stores.file.files import FileStore
 from hafta.stores.memory import MemoryStore
 from hafta.testing.stores import StorePromises
 

@@ -5,19 +5,12 @@ import socket
 import sys
 import tempfile
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from hafta.systemd import notify
 from hafta.systemd.notify import RETRY, STATUS_INTERVAL, STATUS_MAX, Notifier
-
-
-class Clock:
-    def __init__(self):
-        self.time = 1000.0
-
-    def __call__(self):
-        return self.time
 
 
 class Overlord:
@@ -61,7 +54,11 @@ class Overlord:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return SimpleNamespace(time=1000.0)
+
+
+def now(clock):
+    return lambda: clock.time
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -74,29 +71,35 @@ def overlord(request):
 
 @pytest.fixture
 def notifier(overlord, clock):
-    notifier = Notifier({"NOTIFY_SOCKET": overlord.address}, clock)
+    notifier = Notifier({"NOTIFY_SOCKET": overlord.address}, now(clock))
     yield notifier
     notifier.close()
 
 
-def test_ready_says_so_with_its_status(notifier, overlord):
-    notifier.ready("waiting for a reader")
-    assert overlord.heard() == ["READY=1\nSTATUS=waiting for a reader"]
+#: What is asked of a notifier, one after the other, and the datagrams that the overlord hears.
+ASKED = {
+    "ready with its status": ([("ready", "waiting")], ["READY=1\nSTATUS=waiting"]),
+    "each notification by itself": (
+        [("ready",), ("watchdog",), ("extend_timeout", 5.5), ("status", "reading"), ("stopping",)],
+        ["READY=1", "WATCHDOG=1", "EXTEND_TIMEOUT_USEC=5500000", "STATUS=reading", "STOPPING=1"],
+    ),
+    "the status of ready and stopping without a wait": (
+        [("status", "starting"), ("ready", "up"), ("stopping", "down")],
+        ["STATUS=starting", "READY=1\nSTATUS=up", "STOPPING=1\nSTATUS=down"],
+    ),
+    "a status as one line of clean Unicode": (
+        [("ready", "a\nWATCHDOG=trigger\0b\x1b\udcff é")], ["READY=1\nSTATUS=a WATCHDOG=trigger b é"]
+    ),
+    "more after close": ([("ready",), ("close",), ("close",), ("stopping",)], ["READY=1", "STOPPING=1"]),
+}  # fmt: skip
 
 
-def test_each_notification_has_its_assignment(notifier, overlord):
-    notifier.ready()
-    notifier.watchdog()
-    notifier.extend_timeout(5.5)
-    notifier.status("reading")
-    notifier.stopping()
-    assert overlord.heard() == [
-        "READY=1",
-        "WATCHDOG=1",
-        "EXTEND_TIMEOUT_USEC=5500000",
-        "STATUS=reading",
-        "STOPPING=1",
-    ]
+@pytest.mark.parametrize("what", ASKED)
+def test_an_overlord_is_told(notifier, overlord, what):
+    asked, heard = ASKED[what]
+    for name, *words in asked:
+        getattr(notifier, name)(*words)
+    assert overlord.heard() == heard
 
 
 def test_without_a_socket_nothing_happens_and_socket_is_not_even_imported(monkeypatch):
@@ -132,38 +135,24 @@ def test_a_malformed_address_is_complained_of_and_never_used(address, complaint)
 
 @pytest.mark.parametrize("address", ["/proc/missing/notify", "@", "/", "/dev/null", "/\udcff"])
 def test_an_address_that_nobody_listens_at_is_counted_and_never_raises(address, clock):
-    notifier = Notifier({"NOTIFY_SOCKET": address}, clock)
+    notifier = Notifier({"NOTIFY_SOCKET": address}, now(clock))
     notifier.ready("up")
     assert notifier.enabled
     assert notifier.dropped == 1
 
 
-def test_status_goes_out_at_most_once_a_second_and_the_newest_counts(notifier, overlord, clock):
+def test_status_goes_out_at_most_once_a_second_and_the_newest_counts_and_a_ping_does_not_hurry_it(
+    notifier, overlord, clock
+):
     for turn in range(100):
         notifier.status(f"record {turn}")
-    assert overlord.heard() == ["STATUS=record 0"]
+    notifier.watchdog()
+    assert overlord.heard() == ["STATUS=record 0", "WATCHDOG=1"]
     clock.time += STATUS_INTERVAL
     notifier.tick()
     assert overlord.heard() == ["STATUS=record 99"]
     notifier.tick()
     assert overlord.heard() == []
-
-
-def test_a_ping_does_not_hurry_the_status(notifier, overlord, clock):
-    notifier.status("one")
-    notifier.status("two")
-    notifier.watchdog()
-    assert overlord.heard() == ["STATUS=one", "WATCHDOG=1"]
-    clock.time += STATUS_INTERVAL
-    notifier.tick()
-    assert overlord.heard() == ["STATUS=two"]
-
-
-def test_the_status_of_ready_and_stopping_does_not_wait(notifier, overlord):
-    notifier.status("starting")
-    notifier.ready("up")
-    notifier.stopping("down")
-    assert overlord.heard() == ["STATUS=starting", "READY=1\nSTATUS=up", "STOPPING=1\nSTATUS=down"]
 
 
 def test_the_same_status_is_not_sent_twice(notifier, overlord, clock):
@@ -173,10 +162,11 @@ def test_the_same_status_is_not_sent_twice(notifier, overlord, clock):
     assert overlord.heard() == ["READY=1\nSTATUS=up"]
 
 
-def test_ready_that_was_not_taken_is_sent_again(notifier, overlord, clock):
+@pytest.mark.parametrize(("asked", "heard"), [(("ready", "up"), "READY=1\nSTATUS=up"), (("watchdog",), "WATCHDOG=1")])
+def test_what_was_not_taken_is_sent_again_a_ping_long_before_the_next_is_due(notifier, overlord, clock, asked, heard):
     overlord.fill()
     before = time.monotonic()
-    notifier.ready("up")
+    getattr(notifier, asked[0])(*asked[1:])
     assert time.monotonic() - before < 1
     assert notifier.dropped == 1
     overlord.heard()
@@ -184,16 +174,7 @@ def test_ready_that_was_not_taken_is_sent_again(notifier, overlord, clock):
     assert overlord.heard() == []
     clock.time += RETRY
     notifier.tick()
-    assert overlord.heard() == ["READY=1\nSTATUS=up"]
-
-
-def test_a_ping_that_was_not_taken_is_sent_again_long_before_the_next_is_due(notifier, overlord, clock):
-    overlord.fill()
-    notifier.watchdog()
-    overlord.heard()
-    clock.time += RETRY
-    notifier.tick()
-    assert overlord.heard() == ["WATCHDOG=1"]
+    assert overlord.heard() == [heard]
 
 
 def test_after_trouble_the_newest_status_arrives_and_the_count_is_told_once(notifier, overlord, clock):
@@ -248,11 +229,6 @@ def test_a_socket_that_somebody_closed_is_made_anew_and_what_has_its_number_is_l
     os.close(other)
 
 
-def test_a_status_is_one_line_of_clean_unicode(notifier, overlord):
-    notifier.ready("a\nWATCHDOG=trigger\0b\x1b\udcff é")
-    assert overlord.heard() == ["READY=1\nSTATUS=a WATCHDOG=trigger b é"]
-
-
 def test_the_longest_datagram_is_one_that_systemd_takes(notifier, overlord, clock):
     overlord.fill()
     notifier.watchdog()
@@ -272,14 +248,6 @@ def test_a_tick_costs_no_look_at_the_clock_when_nothing_is_owed(notifier):
     notifier.ready()
     notifier._now = None
     notifier.tick()
-
-
-def test_telling_more_after_close_opens_it_again(notifier, overlord):
-    notifier.ready()
-    notifier.close()
-    notifier.close()
-    notifier.stopping()
-    assert overlord.heard() == ["READY=1", "STOPPING=1"]
 
 
 def test_the_limit_of_an_address_is_the_kernels():

@@ -13,10 +13,17 @@ def watchdog(usec="10000000", pid=None):
     return Watchdog({"WATCHDOG_USEC": usec} | ({} if pid is None else {"WATCHDOG_PID": pid}), PID)
 
 
-def test_the_period_is_that_of_the_overlord_and_a_wait_is_at_most_a_quarter():
-    dog = watchdog()
-    assert (dog.period, dog.slice) == (10.0, 2.5)
-    assert dog.complaint is None
+@pytest.mark.parametrize("pid", [None, str(PID)])
+def test_the_period_is_that_of_the_overlord_and_a_wait_is_at_most_a_quarter(pid):
+    dog = watchdog(pid=pid)
+    assert (dog.period, dog.slice, dog.complaint) == (10.0, 2.5, None)
+
+
+@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_PID": str(PID)}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "12"}])
+def test_without_a_period_or_for_another_process_there_is_no_watchdog(environ):
+    dog = Watchdog(environ, PID)
+    assert (dog.period, dog.slice, dog.complaint) == (None, None, None)
+    assert not dog.due(1e18)
 
 
 def test_the_first_progress_pings_and_then_once_in_half_a_period():
@@ -30,23 +37,6 @@ def test_a_late_ping_does_not_bring_the_next_forward():
     assert dog.due(109)
     assert not dog.due(113.9)
     assert dog.due(114)
-
-
-@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_PID": str(PID)}])
-def test_without_a_period_there_is_no_watchdog(environ):
-    dog = Watchdog(environ, PID)
-    assert (dog.period, dog.slice, dog.complaint) == (None, None, None)
-    assert not dog.due(1e18)
-
-
-def test_a_watchdog_of_another_process_is_none_of_ours():
-    dog = watchdog(pid="12")
-    assert (dog.period, dog.complaint) == (None, None)
-    assert not dog.due(1e18)
-
-
-def test_our_own_pid_is_fine():
-    assert watchdog(pid=str(PID)).period == 10.0
 
 
 @pytest.mark.parametrize("usec", ["", "0", "-1", "1.5", " 1", "ten", "٣", "18446744073709551615", "9" * 5000])

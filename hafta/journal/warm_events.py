@@ -1,0 +1,105 @@
+"""The events of the warm parent (docs/warm.md). They have a module to themselves: a cold service needs none of them.
+
+The rules of hafta.journal.events hold here, too.
+"""
+
+from __future__ import annotations
+
+from hafta.journal.event import Event, show_count, show_reason
+
+
+class WorkerHung(Event):
+    """A worker made no progress for longer than it may, or took longer than the timeout of its node. It is ended."""
+
+    MESSAGE_ID = "2d16afae74714f0a910e1af7cd3d467e"
+    NAME = "worker-hung"
+    PRIORITY = 4
+    VARYING = ("worker", "reason")
+
+    service: str
+    worker: int
+    reason: str
+    sequence: str | None = None
+    node: str | None = None
+
+    def message(self) -> str:
+        """Say which process, where, and for how long."""
+        return f"Worker {self.worker} of service {self.service} {show_reason(self.reason)}. It is ended"
+
+
+class WorkerReplaced(Event):
+    """A worker has died, and another one works already. `reason` says how it died."""
+
+    MESSAGE_ID = "ae9fc9e9491b4adeb6f284e88ce8cdcb"
+    NAME = "worker-replaced"
+    PRIORITY = 4
+    VARYING = ("worker", "by", "replaced", "crashes", "reason")
+
+    service: str
+    worker: int
+    by: int
+    reason: str
+    replaced: int  # workers of this parent
+    crashes: int  # in a row
+    sequence: str | None = None
+    node: str | None = None
+
+    def message(self) -> str:
+        """Say which process died how, and which one works instead."""
+        row = f", {self.crashes} crashes in a row" if self.crashes > 1 else ""
+        return (
+            f"Worker {self.worker} of service {self.service} {show_reason(self.reason)}."
+            f" Worker {self.by} replaces it ({show_count(self.replaced, 'replacement')}{row})"
+        )
+
+
+class RuleBroken(Event):
+    """A worker breaks a rule, such as a limit of memory. Another one takes its place at its next safe point."""
+
+    MESSAGE_ID = "70e36f6d4db14b0aa2ab2b3a2b21d2a5"
+    NAME = "rule-broken"
+    PRIORITY = 4
+    VARYING = ("worker", "reason")
+
+    service: str
+    worker: int
+    reason: str
+
+    def message(self) -> str:
+        """Say which process, and what."""
+        return f"Worker {self.worker} of service {self.service} is to be replaced: {show_reason(self.reason)}"
+
+
+class ReloadRefused(Event):
+    """A service was asked to reload itself, and works on as it was."""
+
+    MESSAGE_ID = "b1f3ac3a6ecf4c32a3a4ed20d8a79bd9"
+    NAME = "reload-refused"
+    PRIORITY = 3
+
+    service: str
+    reason: str
+
+    def message(self) -> str:
+        """Say why."""
+        return f"Service {self.service} did not reload, and works on as it was: {show_reason(self.reason)}"
+
+
+class WarmGivenUp(Event):
+    """Workers died too often in a row: the parent ends, too, so that the overlord starts the whole service again."""
+
+    MESSAGE_ID = "cc0c6be893bb4695b7c54bb15958b227"
+    NAME = "warm-given-up"
+    PRIORITY = 3
+    VARYING = ("reason",)
+
+    service: str
+    crashes: int  # in a row
+    reason: str  # how the last one died
+
+    def message(self) -> str:
+        """Say how often, and how the last one died."""
+        return (
+            f"Service {self.service} ends, so that its overlord restarts it from the beginning: {self.crashes} crashes"
+            f" in a row. The last worker {show_reason(self.reason)}"
+        )

@@ -1,0 +1,1 @@
+"""Where the room gets what it knows: one file for each source."""

@@ -1,0 +1,123 @@
+"""One thread, one select: descriptors, signals, timers, and a clock that stops while the overlord does not run.
+
+The overlord's time is the monotonic clock without the gaps in which the overlord itself did not run (SIGSTOP, a machine
+that stalled). So no service is killed as late while the overlord could not listen to it. A gap is a wake-up more than
+GAP seconds later than requested, or a round of work that took longer than GAP. While a timer is pending, no wait is
+longer than TICK, so that a gap of more than TICK + GAP is always seen.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
+
+    Key = tuple[str, str]
+
+GAP = 0.5  # seconds
+TICK = 1.0  # seconds
+
+
+class Loop:
+    """Calls back when something is readable, writable or due, and when a signal came."""
+
+    def __init__(self, on_signal: Callable[[int], None], on_gap: Callable[[float], None]) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: dict[Key, tuple[float, Callable[[], None]]] = {}
+        self._on_signal = on_signal
+        self._on_gap = on_gap
+        self._lost = 0.0
+        self._woken = time.monotonic()
+        self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.watch(self._wakeup, self._take_signals)
+
+    def now(self) -> float:
+        """Return the overlord's time, in seconds."""
+        return time.monotonic() - self._lost
+
+    def watch(self, source: Any, callback: Callable[[], None], *, write: bool = False) -> None:
+        """Call back whenever `source` is ready: a descriptor, or an object that has one."""
+        self._selector.register(source, selectors.EVENT_WRITE if write else selectors.EVENT_READ, callback)
+
+    def is_watching(self, source: Any) -> bool:
+        """Tell whether it is watched."""
+        return source in self._selector.get_map()
+
+    def forget(self, source: Any) -> None:
+        """Stop watching it."""
+        self._selector.unregister(source)
+
+    def set_timer(self, key: Key, delay: float, callback: Callable[[], None]) -> None:
+        """Call back once in `delay` seconds. This replaces an earlier timer of the key; infinity means never."""
+        self._timers[key] = (self.now() + delay, callback)
+
+    def clear_timer(self, key: Key) -> None:
+        """Remove the timer of the key."""
+        self._timers.pop(key, None)
+
+    def left(self, key: Key) -> float | None:
+        """Return the seconds until the timer of the key is due; None if there is none."""
+        return self._timers[key][0] - self.now() if key in self._timers else None
+
+    def extend_timer(self, key: Key, delay: float) -> None:
+        """Postpone the timer of the key to at least `delay` seconds from now."""
+        if key in self._timers:
+            deadline, callback = self._timers[key]
+            self._timers[key] = (max(deadline, self.now() + delay), callback)
+
+    def listen(self, signals: Collection[int]) -> None:
+        """Handle these signals from now on, including those that came while they were blocked."""
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
+        for signum in signals:
+            signal.signal(signum, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+    def turn(self) -> None:
+        """Wait for something to happen, and call back."""
+        asked = self._wait()
+        begun = time.monotonic()
+        self._account(begun - self._woken)
+        ready = self._selector.select(asked)
+        self._woken = time.monotonic()
+        if asked is not None and self._woken - begun > asked + GAP:
+            self._account(self._woken - begun)
+        for key, _ in ready:
+            if key.fileobj in self._selector.get_map():  # an earlier callback may have closed it
+                key.data()
+        self._fire()
+
+    def _wait(self) -> float | None:
+        due = min((deadline for deadline, _ in self._timers.values()), default=float("inf"))
+        return None if due == float("inf") else min(max(due - self.now(), 0.0), TICK)
+
+    def _account(self, seconds: float) -> None:
+        if seconds > GAP:
+            self._lost += seconds
+            self._on_gap(seconds)
+
+    def _fire(self) -> None:
+        now = self.now()
+        for key, (deadline, callback) in list(self._timers.items()):
+            if deadline <= now and self._timers.get(key, (0.0, None))[1] is callback:
+                del self._timers[key]
+                callback()
+
+    def _take_signals(self) -> None:
+        signals = os.read(self._wakeup, 4096)
+        for signum in signals.replace(bytes((signal.SIGCHLD,)), b""):
+            self._on_signal(signum)
+        if signal.SIGCHLD in signals:  # once is enough for any number of them
+            self._on_signal(signal.SIGCHLD)
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        signal.set_wakeup_fd(-1)
+        self._selector.close()
+        os.close(self._wakeup)
+        os.close(self._wakeup_end)

@@ -1,0 +1,40 @@
+"""Where the stores of a test are, and what is needed for that."""
+
+import importlib.util
+import itertools
+import shutil
+
+from servers import POSTGRES, Relay
+
+from hafta.stores import EtcdStore, PostgresStore
+
+LACKING = [
+    *([] if shutil.which("etcd") else ["etcd (etcd-server)"]),
+    *([] if POSTGRES else ["PostgreSQL (postgresql)"]),
+    *(f"python3-{name}" for name in ("psycopg", "urllib3") if importlib.util.find_spec(name) is None),
+]
+KINDS = ("etcd", "postgres")
+_numbers = itertools.count()
+
+
+class Place:
+    """Where the stores of one test are: they have the same records. `relay` stands before the server."""
+
+    def __init__(self, kind, server):
+        self.kind, self.server = kind, server
+        self.relay = Relay(server.port)
+        self.prefix = f"test{next(_numbers)}/"
+        if kind == "postgres":
+            PostgresStore(server.address)._backend._writing.ask("DROP TABLE IF EXISTS hafta_records")
+
+    def store(self, *, relayed=False, ttl=5.0, **more):
+        port = self.relay.port if relayed else self.server.port
+        address = self.server.address.replace(str(self.server.port), str(port))
+        if self.kind == "postgres":
+            return PostgresStore(address, ttl=ttl, **more)
+        return EtcdStore(address, ttl=ttl, prefix=self.prefix, **more)
+
+    def url(self):
+        if self.kind == "postgres":
+            return self.server.address
+        return f"{self.server.address.replace('http', 'etcd')}?prefix={self.prefix}"
