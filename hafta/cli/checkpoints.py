@@ -10,8 +10,8 @@ import click
 from hafta import exits
 from hafta.cli.checkpoints_discard import discard
 from hafta.cli.checkpoints_show import show
-from hafta.cli.looking import AS_JSON, DIRECTORY, STORE_URL, entries, read
-from hafta.cli.options import options
+from hafta.cli.looking import DIRECTORY, STORE_URL, entries, read
+from hafta.cli.options import AS_JSON, options
 from hafta.cli.picture import COLUMNS, plain, rows
 from hafta.cli.table import put, say, shown, table
 from hafta.settings import Program

@@ -8,8 +8,8 @@ import time
 import click
 
 from hafta import exits
-from hafta.cli.looking import AS_JSON, DIRECTORY, STORE_URL, entries, read
-from hafta.cli.options import options
+from hafta.cli.looking import DIRECTORY, STORE_URL, entries, read
+from hafta.cli.options import AS_JSON, options
 from hafta.cli.picture import plain, text
 from hafta.cli.table import put
 from hafta.observe.sources.records import pick

@@ -12,14 +12,14 @@ import click
 
 from hafta import exits
 from hafta.cli.log_text import Printer, plain, runs
-from hafta.cli.options import options
-from hafta.cli.past import AS_JSON, DIRECTORY, UNTIL, USER, Past, read, since
+from hafta.cli.options import AS_JSON, options
+from hafta.cli.past import DIRECTORY, UNTIL, USER, Past, read, since
 from hafta.cli.table import put
-from hafta.cli.times import iso
 from hafta.errors import HaftaError, UsageError
 from hafta.observe.entry import Trust
 from hafta.observe.kinds import Kind
 from hafta.observe.lines import Gaps, lines, runs_of
+from hafta.observe.times import iso
 from hafta.settings import Program, Setting, switch, whole
 
 TYPE_CHECKING = False

@@ -9,10 +9,10 @@ import time
 import click
 
 from hafta.cli.table import put, say, shown, table
-from hafta.cli.times import clock, dated, iso, lasting
 from hafta.observe.entry import Trust
 from hafta.observe.lines import told
 from hafta.observe.sources.journal import explanation
+from hafta.observe.times import clock, dated, iso, lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

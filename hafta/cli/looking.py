@@ -10,7 +10,7 @@ from hafta.cli.options import words
 from hafta.cli.table import shown
 from hafta.errors import UsageError
 from hafta.observe.sources import records
-from hafta.settings import Setting, parse, path, switch
+from hafta.settings import Setting, parse, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ DIRECTORY = Setting(
 STORE_URL = Setting(
     "store", str, "", "look in the store that hosts share: etcd://HOST:PORT,... or postgresql://HOST/DATABASE", "URL"
 )
-AS_JSON = Setting("json", switch, default=False, help="print JSON, for programs")
 
 
 def read(program: Program, given: dict[str, Any]) -> Values:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import click
 
-from hafta.settings import help_default
+from hafta.settings import Setting, help_default, switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from hafta.settings import Program, Setting
+    from hafta.settings import Program
+
+AS_JSON = Setting("json", switch, default=False, help="print JSON, for programs", environment="")
 
 
 def options(program: Program) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

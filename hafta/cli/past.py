@@ -36,7 +36,6 @@ DIRECTORY = Setting(
     shown_default="that of this machine", environment="",
 )  # fmt: skip
 USER = Setting("user", switch, default=False, help="units of this user, not of the system", environment="")
-AS_JSON = Setting("json", switch, default=False, help="print JSON, for programs", environment="")
 
 
 def since(default: str, help: str) -> Setting:  # noqa: A002 - what it is

@@ -8,13 +8,13 @@ import click
 
 from hafta import exits
 from hafta.cli import report_text
-from hafta.cli.options import options
-from hafta.cli.past import AS_JSON, DIRECTORY, UNTIL, USER, Past, read, since
+from hafta.cli.options import AS_JSON, options
+from hafta.cli.past import DIRECTORY, UNTIL, USER, Past, read, since
 from hafta.cli.table import put
-from hafta.cli.times import iso
 from hafta.errors import UsageError
 from hafta.observe.figures import Window
 from hafta.observe.figures import report as figures
+from hafta.observe.times import iso
 from hafta.settings import Program, Setting, switch
 
 TYPE_CHECKING = False

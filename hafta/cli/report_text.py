@@ -6,7 +6,7 @@ import shlex
 from math import floor, log10
 
 from hafta.cli.table import shown
-from hafta.cli.times import dated, lasting
+from hafta.observe.times import dated, lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

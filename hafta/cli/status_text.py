@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hafta.cli.table import say, shown
 from hafta.observe import words
-from hafta.observe.words import duration
+from hafta.observe.times import lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def _lines(service: Service, now: Now, *, verbose: bool) -> Iterator[str]:
 
 def _since(service: Service) -> str:
     if service.up is not None:
-        return f"up {duration(service.up)}"
+        return f"up {lasting(service.up)}"
     if service.since is None:
         return "" if service.overlord else "nobody restarts it"
-    return f"for {duration(service.since)}"
+    return f"for {lasting(service.since)}"
 
 
 def _where(position: Position) -> str:
@@ -66,11 +66,11 @@ def _where(position: Position) -> str:
     if position.attempt:
         parts.append(f"{position.attempt} failed")
     if position.seconds is not None:
-        parts.append(f"for {duration(position.seconds)}")
+        parts.append(f"for {lasting(position.seconds)}")
     if not position.live:
         parts.append("interrupted" if position.source == "record" else "the process has ended")
     if position.source == "board" and position.age is not None:
-        parts.append(f"seen {duration(position.age)} ago")
+        parts.append(f"seen {lasting(position.age)} ago")
     return " · ".join(parts)
 
 
@@ -84,9 +84,9 @@ def _counts(service: Service) -> Iterator[str]:
         if causes:
             yield f"in a day {causes}"
     if service.next_start is not None:
-        yield f"next start in {duration(service.next_start)}"
+        yield f"next start in {lasting(service.next_start)}"
     if service.watchdog and service.watchdog.left is not None:
-        yield f"watchdog {max(0.0, service.watchdog.left):.1f} of {service.watchdog.period:g}s left"
+        yield f"watchdog {max(0.0, service.watchdog.left):.1f} of {service.watchdog.period:g} s left"
 
 
 def _rolled_back(service: Service, now: Now) -> str:
@@ -94,7 +94,9 @@ def _rolled_back(service: Service, now: Now) -> str:
     if recent is None or recent.last is None:
         return ""
     last = recent.last
-    what = f"last rollback {duration(now.real - last.at)} ago: {', '.join(filter(None, (last.node, last.error)))}"
+    what = (
+        f"last rollback {lasting(max(0.0, now.real - last.at))} ago: {', '.join(filter(None, (last.node, last.error)))}"
+    )
     return what if recent.rollbacks is None else f"{what} · {recent.rollbacks} in a day"
 
 
@@ -128,6 +130,6 @@ def _more(service: Service) -> Iterator[str]:
         yield f"memory {facts['MemoryCurrent'] / 2**20:.1f} MiB"
     for position in service.sequences:
         if position.age is not None:
-            yield f"{position.sequence}: from its {position.source}, {duration(position.age)} old"
+            yield f"{position.sequence}: from its {position.source}, {lasting(position.age)} old"
     for each in service.published:
         yield f"HAFTA {each.hafta} · {each.path}" + (f" · records in {each.records}" if each.records else "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from hafta.observe import words
+from hafta.observe.times import iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,17 +20,11 @@ def plain(services: Iterable[Service], missing: Iterable[str], now: Now) -> dict
     unseen = list(missing)
     return {
         "version": VERSION,
-        "at": stamp(now.real),
+        "at": iso(now.real),
         "complete": not unseen,
         "missing": unseen,
         "services": [_service(each, now) for each in services],
     }
-
-
-def stamp(seconds: float) -> str:
-    """Return a moment in UTC, as ISO 8601 has it."""
-    whole, rest = divmod(round(seconds * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest:03}Z"
 
 
 def _service(service: Service, now: Now) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def _service(service: Service, now: Now) -> dict[str, Any]:
         "overlord": service.overlord,
         "health": service.health,
         "why": list(service.why),
-        "since": None if service.since is None else stamp(now.real - service.since),
+        "since": None if service.since is None else iso(now.real - service.since),
         "up_seconds": _seconds(service.up),
         "main_pid": facts.get("MainPID") or None,
         "invocation": facts.get("InvocationID") or None,
@@ -71,7 +64,7 @@ def _restarts(service: Service) -> dict[str, Any]:
 
 def _rollback(service: Service) -> dict[str, Any] | None:
     last = service.recent and service.recent.last
-    return dict(zip(last._fields, (stamp(last.at), *last.values()[1:]), strict=True)) if last else None
+    return dict(zip(last._fields, (iso(last.at), *last.values()[1:]), strict=True)) if last else None
 
 
 def _position(position: Position) -> dict[str, Any]:
@@ -91,4 +84,4 @@ def _position(position: Position) -> dict[str, Any]:
 
 
 def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    return None if value is None else round(value, 6)

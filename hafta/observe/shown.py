@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hafta.frozen import Frozen
 
+FOREVER = (1 << 64) - 1  # microseconds: the infinity of systemd
+
 
 class Shown(Frozen):
     """ActiveState, the run, and since when: a time of hafta.observe.timeline; None: the manager does not know.

@@ -16,6 +16,7 @@ from __future__ import annotations
 from hafta.engine.machine import Phase
 from hafta.frozen import Frozen
 from hafta.observe import words
+from hafta.observe.shown import FOREVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from hafta.observe.sources.records import Entry
     from hafta.observe.sources.trust import Process
 
-FOREVER = (1 << 64) - 1
 ROW = 2  # failures in a row from which a service is degraded
 LITTLE = 0.25  # of the watchdog
 _UP = frozenset(("active", "reloading", "refreshing"))
@@ -138,7 +138,7 @@ def health_of(
     if active in _UP:
         why = _row(sequences)
         if watchdog and watchdog.left is not None and watchdog.left < LITTLE * watchdog.period:
-            why = (*why, f"no progress: watchdog {max(0.0, watchdog.left):.1f} of {watchdog.period:g}s left")
+            why = (*why, f"no progress: watchdog {max(0.0, watchdog.left):.1f} of {watchdog.period:g} s left")
         return (words.DEGRADED, why) if why else (words.UP, ())
     if sub == "stop-watchdog":
         return words.HUNG, ("missed its watchdog",)

@@ -67,15 +67,3 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def duration(seconds: float) -> str:
-    """Return a span in at most two units: 0.4s, 41s, 5min 3s, 2h 4min, 2d 4h."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f}s"
-    whole = int(seconds)
-    for large, name, small, rest in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= large:
-            more = whole % large // small
-            return f"{whole // large}{name}" + (f" {more}{rest}" if more else "")
-    return f"{whole}s"

@@ -9,6 +9,8 @@ import os
 import select
 import time
 
+from hafta.observe.shown import FOREVER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 BOOTED = "/run/systemd/system"  # sd_booted(3)
 PATIENCE = 10.0  # seconds for an answer
 MOST = 16 << 20  # bytes of one
-FOREVER = (1 << 64) - 1  # microseconds
 #: What is asked for. Others than these are not read.
 TEXTS = ("Id", "LoadState", "ActiveState", "SubState", "Result", "InvocationID", "StatusText", "FragmentPath", "User")
 NUMBERS = ("MainPID", "NRestarts", "ExecMainCode", "ExecMainStatus", "MemoryCurrent")

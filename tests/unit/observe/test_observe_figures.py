@@ -10,8 +10,9 @@ from schema_support import problems, schema
 from hafta import exits
 from hafta.cli import report_text
 from hafta.cli.group import run_group
-from hafta.cli.times import iso, lasting, moment
+from hafta.cli.times import moment
 from hafta.observe.figures import Window, report
+from hafta.observe.times import iso, lasting
 
 #: Up 2-10, held 10-11, down 11-13, up 13-30, stopped 30-40, up 40-50, hung 50-52, held 52-53, down 53-55, up 55-100.
 STORY = """

@@ -195,7 +195,7 @@ def test_json_has_every_key_whatever_is_known(missing):
     assert (answer["complete"], answer["missing"], answer["at"]) == (
         not missing,
         [*missing],
-        "2023-11-14T22:13:20.000Z",
+        "2023-11-14T22:13:20.000000Z",
     )
 
 
