@@ -184,6 +184,14 @@ def switch(text: str) -> bool:
     raise ValueError("yes or no")
 
 
+def on_or_off(text: str) -> bool:
+    """Read a switch that takes a value."""
+    try:
+        return switch(text)
+    except ValueError:
+        raise ValueError("on or off") from None
+
+
 def _from_environment(setting: Setting, environ: Mapping[str, str]) -> Any:
     text = environ.get(setting.variable, "") if setting.variable else ""
     if not text:  # an empty line in /etc/default means "as shipped"
@@ -205,8 +213,13 @@ def _read(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.read(text)
     except ValueError as error:
-        hint = f"meaning: {setting.help}{help_default(setting)}"
+        hint = f"{_choice(setting)}meaning: {setting.help}{help_default(setting)}"
         raise UsageError(f"{where}: {text!r} is not {error}", hint) from None
+
+
+def _choice(setting: Setting) -> str:
+    """Say what may be chosen, where that is a few words: on|off."""
+    return f"use {' or '.join(setting.metavar.split('|'))}; " if "|" in setting.metavar else ""
 
 
 def _known(program: Program, by_option: Mapping[str, Setting], option: str) -> Setting:

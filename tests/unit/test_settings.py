@@ -4,7 +4,7 @@ import pytest
 
 from hafta import exits, settings
 from hafta.errors import UsageError
-from hafta.settings import Program, Setting, help_text, number, parse, path, positive, switch, whole
+from hafta.settings import Program, Setting, help_text, number, on_or_off, parse, path, positive, switch, whole
 from hafta.version import VERSION
 
 PROGRAM = Program(
@@ -14,6 +14,7 @@ PROGRAM = Program(
         Setting("bad-rate", whole, 25, "one in N is bad", "N"),
         Setting("pipe", path, None, "where", "PATH", shown_default="/run/pipe"),
         Setting("once", switch, default=False, help="end soon"),
+        Setting("tell", on_or_off, True, "say it", "on|off", "on"),
         Setting("env", lambda text: (text,), (), "more", "NAME", repeats=True),
     ),
     (exits.OK, exits.USAGE),
@@ -69,6 +70,7 @@ SEE, RATE = "see probe --help", "meaning: one in N is bad (default: 25)"
         (["--bad-rate", "-1"], "--bad-rate: '-1' is not a whole number, 0 or more", RATE),
         ([], "HAFTA_BAD_RATE: 'x' is not a whole number, 0 or more", RATE),
         (["--once=maybe"], "--once: 'maybe' is not yes or no", "meaning: end soon"),
+        (["--tell=maybe"], "--tell: 'maybe' is not on or off", "use on or off; meaning: say it (default: on)"),
         (["--pipe="], "--pipe: '' is not a path", "meaning: where (default: /run/pipe)"),
     ],
 )
@@ -103,6 +105,9 @@ def test_help_text():
         "  --once",
         "      end soon",
         "      HAFTA_ONCE",
+        "  --tell on|off",
+        "      say it (default: on)",
+        "      HAFTA_TELL",
         "  --env NAME",
         "      more",
         "      HAFTA_ENV",

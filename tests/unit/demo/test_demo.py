@@ -164,7 +164,10 @@ def test_an_overlord_whose_demonstration_is_killed_ends_too(demo, folder):
 def test_a_wrong_option_is_one_line_and_what_to_do(demo):
     shown = demo("--explain", "perhaps")
     assert shown.process.wait(PATIENCE) == 2
-    assert shown.process.stdout.read().count("\n") == 2
+    assert shown.process.stdout.read().splitlines() == [
+        "hafta: error: --explain: 'perhaps' is not on or off",
+        "hafta: use on or off; meaning: say what is seen, the first time (default: on)",
+    ]
 
 
 def test_on_a_terminal_it_looks_as_the_overlord_alone_does(folder):
