@@ -35,6 +35,14 @@ def absolute(text: str) -> tuple[str]:
     return (os.path.normpath(text),)
 
 
+def variable(text: str) -> tuple[tuple[str, str]]:
+    """Read a variable of which there may be more."""
+    try:
+        return (assignment(text),)
+    except ValueError:
+        raise ValueError("NAME=VALUE in UTF-8") from None
+
+
 def _switch(name: str, about: str) -> Setting:
     return Setting(name, switch, default=False, help=about, scope="unit")
 
@@ -64,7 +72,7 @@ SETTINGS = (
     _repeated("capability", several, "a capability that it has, such as CAP_NET_BIND_SERVICE", "NAME"),
     _switch("jit", "it writes memory and executes it: Java, Node.js, .NET, LuaJIT"),
     _switch("proc", "it reads more of /proc than its processes: meminfo, cpuinfo"),
-    _repeated("set", lambda text: (assignment(text),), "a variable of its environment", "NAME=VALUE"),
+    _repeated("set", variable, "a variable of its environment", "NAME=VALUE"),
     _switch("install", "put the unit in place, enable it and start it"),
     _switch("user", "for the user's own manager (systemctl --user)"),
     _switch("force", "with --install: also over a file that was changed, or that somebody else has put there"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 
+from hafta.errors import UsageError
 from hafta.frozen import Frozen
 from hafta.units.sandbox import Needs, sandbox
+from hafta.units.words import is_utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +65,10 @@ class Wanted(Frozen):
 
 
 def unit_text(wanted: Wanted, exposure: str = "") -> str:
-    """Return the text of the unit; `exposure` is what systemd-analyze says of it, for a comment."""
+    """Return the text of the unit; `exposure` is what systemd-analyze says of it, for a comment.
+
+    Raises UsageError for a text that no reader of units takes.
+    """
     blocks = (
         ["[Unit]", f"Description={_escaped(wanted.description)}"],
         [*_limits(wanted)],
@@ -94,7 +99,7 @@ def _process(wanted: Wanted) -> Iterator[str]:
     if wanted.around.directory:
         yield f"WorkingDirectory={_escaped(wanted.around.directory)}"
     for name, value in wanted.around.environment:
-        yield f"Environment={quoted(f'{name}={value}', is_command=False)}"
+        yield f"Environment={quoted(f'{name}={_clean(value, name)}', is_command=False)}"
 
 
 def _restarts(wanted: Wanted) -> Iterator[str]:
@@ -200,4 +205,12 @@ def _escape(char: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.split()).replace("%", "%%")
+    return " ".join(_clean(text).split()).replace("%", "%%")
+
+
+def _clean(text: str, name: str = "") -> str:
+    """Return a text that may stand in a unit: systemd takes none that is not UTF-8 (nor do we), not even escaped."""
+    if not is_utf8(text):
+        problem = f"{name + ': ' if name else ''}{text!a} cannot stand in a unit: it is not all characters of UTF-8"
+        raise UsageError(problem, "put it into a file, and have the program read that")
+    return text

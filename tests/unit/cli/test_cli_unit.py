@@ -103,7 +103,9 @@ WRONG = {
     "a relative path": (["--write=x", "--", TRUE], "--write: 'x' is not an absolute path"),
     "a path with blanks": (["--write=/a b", "--", TRUE], "--write: '/a b' is not an absolute path without blanks"),
     "a group with blanks": (["--group=a b", "--", TRUE], "--group: 'a b' is not a name without blanks"),
-    "no variable": (["--set=1=2", "--", TRUE], "--set: '1=2' is not"),
+    "no variable": (["--set=1=2", "--", TRUE], "--set: '1=2' is not NAME=VALUE in UTF-8"),
+    "no character": (["--set=A=\ufdd0", "--", TRUE], "--set: 'A=\\ufdd0' is not NAME=VALUE in UTF-8"),
+    "no character as words": (["--description=\uffff", "--", TRUE], "'\\uffff' cannot stand in a unit"),
 }
 
 

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hafta.errors import UsageError
 from hafta.guard.arithmetic import watchdog_for
 from hafta.service import holdoff
 from hafta.units.load import Loader
 from hafta.units.roots import roots
 from hafta.units.sandbox import SANDBOX, Needs, sandbox
 from hafta.units.specifiers import Specifiers
+from hafta.units.words import is_utf8
 from hafta.units.write import Around, Guarding, Wanted, command_line, quoted, unit_text
 
 GUARDING = Guarding(("/bin/true", "guard", "--interval=0.5"), 8, 4.0, 30.0, 10.0)
@@ -169,12 +171,24 @@ def test_systemd_hands_over_the_same_words(tmp_path):
     assert [[word.replace("$$", "$") for word in argv] for argv in found.commands] == [["/bin/true", *TRICKY]]
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs", "Cc", "Cn", "Zl", "Zp"))))
+NO_CHARACTER = tuple(char for char in map(chr, (*range(0xD800), *range(0xE000, 0x110000))) if not is_utf8(char))
+
+
+@given(st.text(st.characters(exclude_characters=("\0", *NO_CHARACTER), exclude_categories=("Cs",))))
 def test_a_variable_reaches_the_program_as_it_is(value):
     from hafta.units.values import assignments
 
     line = quoted(f"NAME={value}", is_command=False)
     assert assignments(line, SPECIFIERS) == (("NAME", value),)
+
+
+@pytest.mark.parametrize("char", ["\ufdd0", "\uffff", "\U0001fffe", "\udcff"])
+def test_what_no_reader_takes_is_not_written(char):
+    around = Around(environment=(("GOOD", "é"), ("BAD", f"x{char}")))
+    with pytest.raises(UsageError, match=r"BAD: 'x.*' cannot stand in a unit"):
+        unit_text(BARE.replace(around=around))
+    with pytest.raises(UsageError, match="cannot stand in a unit"):
+        unit_text(BARE.replace(description=f"A {char}"))
 
 
 def test_nobody_reads_what_is_plain_in_quotes():
