@@ -32,12 +32,18 @@ POLL = 0.02  # seconds
 
 
 def write_folders(own: str, names: Sequence[str], links: Sequence[Folder]) -> None:
-    """Write down the runtime directories of an overlord, and the links to them, in its own directory, for its heir."""
+    """Write down the runtime directories of an overlord, and the links to them, in its own directory, for its heir.
+
+    What was written down before is replaced at once: a kill leaves the one or the other.
+    """
     words = [*names, "", *(word for link in links for word in link)]
+    path = os.path.join(own, FOLDERS)
+    fresh = path + roll.UNFINISHED
     with suppress(OSError):
-        fd = os.open(os.path.join(own, FOLDERS), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
             file.write(b"\0".join(map(os.fsencode, words)))
+        os.rename(fresh, path)
 
 
 def inherit(control: str, runtime: str, own: str) -> int:

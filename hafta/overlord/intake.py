@@ -41,6 +41,7 @@ def take_in(estate: Estate, keeper: Keeper, roots: Roots, units: Mapping[str, Un
         write_folders(larger.own, larger.names, larger.links)
         keeper.entrust(larger)
     except BaseException:
+        write_folders(estate.own, estate.names, estate.links)
         for lock in locks:
             lock.release()
         raise

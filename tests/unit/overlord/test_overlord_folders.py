@@ -1,5 +1,6 @@
 """CacheDirectory= and its kin: where they are, whose they are, links to them, and what is left at the end."""
 
+import errno
 import os
 import signal
 import stat
@@ -8,8 +9,10 @@ import pytest
 from overlord_harness import wait_until
 
 from hafta.overlord.dirs import make_folders, remove_links
+from hafta.overlord.estate import Estate
 from hafta.overlord.folders import removable
 from hafta.overlord.heir import _folders, write_folders
+from hafta.overlord.intake import take_in
 from hafta.units.folders import Directories, Folders
 from hafta.units.roots import Roots
 from hafta.units.unit import Unit
@@ -120,6 +123,25 @@ def test_only_a_link_that_leads_where_ours_would_is_removed(tmp_path):
 def test_an_heir_reads_what_was_written_down(tmp_path, names, links):
     write_folders(str(tmp_path), names, links)
     assert _folders(str(tmp_path)) == (names, links)
+
+
+def test_what_is_refused_is_not_written_down_for_an_heir(tmp_path):
+    own, folder = tmp_path / "id", tmp_path / "lock"
+    own.mkdir()
+    folder.mkdir()
+
+    class Nobody:
+        def entrust(self, estate):
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), "; ".join(estate.names))
+
+    estate = Estate("id", str(tmp_path), str(own), ("old",), (), (), None, links=(("old", "link"),))
+    write_folders(str(own), estate.names, estate.links)
+    unit = Unit("a.service", "f", directories=Directories(runtime=Folders(("a-longer-name",))))
+    places = Roots(str(tmp_path), "/s", "/c", "/l", "/e")
+    with pytest.raises(OSError, match="old; a-longer-name"):
+        take_in(estate, Nobody(), places, {"a.service": unit})
+    assert _folders(str(own)) == (["old"], [("old", "link")])
+    assert os.listdir(folder) == []
 
 
 def test_what_is_the_systems_is_not_removed_with_us(tmp_path):
