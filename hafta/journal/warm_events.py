@@ -5,7 +5,7 @@ The rules of hafta.journal.events hold here, too.
 
 from __future__ import annotations
 
-from hafta.journal.event import Event, show_count, show_reason
+from hafta.journal.event import Event, show_count, show_duration, show_reason
 
 
 class WorkerHung(Event):
@@ -28,12 +28,12 @@ class WorkerHung(Event):
 
 
 class WorkerReplaced(Event):
-    """A worker has died, and another one works already. `reason` says how it died."""
+    """A worker has died, and another one works in its place, or failed before it was ready. `reason`: how it died."""
 
     MESSAGE_ID = "ae9fc9e9491b4adeb6f284e88ce8cdcb"
     NAME = "worker-replaced"
     PRIORITY = 4
-    VARYING = ("worker", "by", "replaced", "crashes", "reason")
+    VARYING = ("worker", "by", "replaced", "crashes", "reason", "down_usec")
 
     service: str
     worker: int
@@ -43,13 +43,16 @@ class WorkerReplaced(Event):
     crashes: int  # in a row
     sequence: str | None = None
     node: str | None = None
+    down_usec: int = 0  # since the parent knew that no worker works, until now
+    ready: bool = True  # whether the other one is
 
     def message(self) -> str:
-        """Say which process died how, and which one works instead."""
+        """Say which process died how, and which one works instead since when."""
         row = f", {self.crashes} crashes in a row" if self.crashes > 1 else ""
+        went = f" after {show_duration(self.down_usec)}" if self.ready else ", but never became ready"
         return (
-            f"Worker {self.worker} of service {self.service} {show_reason(self.reason)}."
-            f" Worker {self.by} replaces it ({show_count(self.replaced, 'replacement')}{row})"
+            f"Worker {self.worker} of service {self.service} {show_reason(self.reason)}. Worker {self.by}"
+            f" {'replaces' if self.ready else 'replaced'} it{went} ({show_count(self.replaced, 'replacement')}{row})"
         )
 
 

@@ -39,20 +39,15 @@ class Outage:
         """It is over."""
         self.until, self.outcome = max(at, self.at), outcome
 
-    def reopen(self) -> None:
-        """It was not over."""
-        self.until, self.outcome = None, ""
-
 
 class Worker:
     """What is known of the workers of one invocation of a warm service (hafta/observe/warm.py)."""
 
-    __slots__ = ("is_away", "is_warm", "replaced")
+    __slots__ = ("is_away", "is_warm")
 
     def __init__(self) -> None:
         self.is_warm = False  # whether any of its workers has died
         self.is_away = False  # whether it is down because the next worker does not work yet
-        self.replaced: int | None = None  # when the last one that died was
 
 
 class Run:

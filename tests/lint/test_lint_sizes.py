@@ -32,7 +32,7 @@ MORE = {
     "overlord.plan.Plan": 12,  # one run, whole
     "overlord.child.Launch": 12,  # all that a child needs to know, in one piece: it is a fork
     "overlord.runner.Runner": 18,  # the overlord is taken apart into rooms
-    "service.warm.parent.Parent": 13,  # its parts, each a class; and the environment that a reload starts from
+    "service.warm.parent.Parent": 14,  # its parts, each a class; and the environment that a reload starts from
     "stores.file.writing.FileClaim": 16,  # seven of them are those of the protocol; which slot is next is in Slots
     "stores.leased.claim.LeasedClaim": 13,  # eight of them are those of the protocol
     "testing.crash._Test": 12,  # the parameters of crash_everywhere, each once

@@ -1,5 +1,7 @@
 """Both services warm, in their whole sandbox under systemd: what dies, hangs, stops and reloads."""
 
+import json
+
 import pytest
 from services import (
     CLIENT,
@@ -91,6 +93,24 @@ def test_a_stopped_worker_is_a_hang_and_its_stacks_are_in_the_journal(warm, unit
     lines = warm.journal(f"_SYSTEMD_UNIT={unit}", f"_PID={old}", since=cursor)
     assert any("most recent call first" in entry["MESSAGE"] for entry in lines)
     wait_for_read(warm, warm.cursor())
+
+
+def test_a_report_knows_to_the_millisecond_how_long_no_worker_was_ready(warm):
+    """The standby is stopped for a while, so the test knows from when to when no worker can have been ready."""
+    since, cursor = warm.sh("date +@%s.%6N").strip(), warm.cursor()
+    script = f"""
+old={worker(warm, CLIENT)}
+standby=$(ps -o pid=,args= --ppid {pid(warm, CLIENT)} | awk '/standby *$/ {{print $1}}')
+kill -STOP $standby; date +%s.%6N; kill -KILL $old; sleep 0.5; date +%s.%6N; kill -CONT $standby
+"""
+    killed, continued = map(float, warm.sh(script).split())
+    entry = warm.wait_for_entry(f"_SYSTEMD_UNIT={CLIENT}", "HAFTA_EVENT=worker-replaced", since=cursor)
+    ready = int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6
+    found = json.loads(warm.run("hafta", "report", CLIENT, "--json", "--since", since).stdout)["units"][0]
+    assert found["failures"]["causes"] == {"killed SIGKILL": 1}
+    assert found["mttr"]["n"] == 1
+    assert continued - killed - 0.05 < found["seconds"]["down"] <= ready - killed
+    assert found["seconds"]["down"] == pytest.approx(int(entry["HAFTA_DOWN_USEC"]) / 1e6, abs=0.001)
 
 
 def test_the_parent_s_own_death_costs_a_cold_restart_and_leaves_nobody(warm):

@@ -29,6 +29,7 @@ from hafta.service.warm.rules import EVERY, PATIENCE, Rule, first_broken, look
 from hafta.service.warm.shelf import Shelf
 from hafta.service.warm.table import Action, Event, State, move
 from hafta.service.warm.tally import Tally
+from hafta.service.warm.voice import Voice
 from hafta.service.warm.watch import Watch
 from hafta.service.warm.wires import Wires
 
@@ -61,6 +62,7 @@ class Parent:
         self.brood = Brood(service.name, self.wires, service.notifier.close)
         self.watch = Watch(self.page)
         self.tally = Tally(Holdoff(service.name, environ))
+        self.voice = Voice(service, self.tally)
         self.state = State.EMPTY
         self.timers: dict[str, float] = {}  # "state": of the state; "standby": when the next one is to be made
         self._actions: dict[Action, Callable[[], object]] = {
@@ -69,7 +71,7 @@ class Parent:
             Action.ABORT: self._abort,
             Action.KILL: lambda: self._signal(signal.SIGKILL),
             Action.SAY_READY: self._say_ready,
-            Action.SAY_HELD: self._say_held,
+            Action.SAY_HELD: self.voice.held,
             Action.NOTE_LATE: self._note_late,
             Action.SET_START: lambda: self._arm(START),
             Action.SET_GRACE: lambda: self._arm(options.grace),
@@ -127,7 +129,7 @@ class Parent:
                 self.timers["standby"] = _now() + (self.options.standby or 0.0)
             if said.status is not None:
                 self.tally.status = said.status
-                self._show()
+                self.voice.show(self._pid)
             if said.extend is not None:
                 self._extend(said.extend)
             if said.ready:
@@ -159,8 +161,10 @@ class Parent:
         worker = self.brood.worker
         if worker is None or worker.pidfd not in ready:
             return
-        death = self.brood.bury()
+        death, now = self.brood.bury(), _now()
         self.watch.end()
+        self.voice.failed(now)
+        self.voice.down(now)
         why = self.tally.why
         if why is None:
             sequence, node = self.page.read_where()
@@ -168,7 +172,7 @@ class Parent:
         else:
             death = why.replace(signal=death.signal, status=death.status)
         retiring = self.state is State.RETIRING or self.page.words[RETIRE] == 1.0
-        self._handle(self.tally.died(death, _now(), retiring=retiring, ladder=self.options.ladder))
+        self._handle(self.tally.died(death, now, retiring=retiring, ladder=self.options.ladder))
 
     def _on_signal(self, signum: int) -> None:
         if signum == signal.SIGCHLD:
@@ -201,6 +205,7 @@ class Parent:
         why = self.watch.look(worker.pid)
         if why is not None:
             self.tally.why = why
+            self.voice.down(_now())
             self._handle(Event.LATE)
 
     def _look_at_rules(self, now: float) -> None:
@@ -292,7 +297,7 @@ class Parent:
         self.tally.status = ""
         self.brood.release(self.tally.last)
         self.tally.began(_now())
-        self._report_replacement()
+        self.voice.replaced(self._pid)
 
     def _terminate(self) -> None:
         if self.state is State.STOPPING:
@@ -302,18 +307,15 @@ class Parent:
     def _abort(self) -> None:
         self.watch.end()
         self._signal(signal.SIGABRT, signal.SIGCONT)
-        why = self.tally.why
-        if why is not None:
-            from hafta.journal.warm_events import WorkerHung
-
-            where = why.sequence or None, why.node or None
-            self.service.report(WorkerHung(self.service.name, why.pid, str(why), *where))
+        if self.tally.why is not None:
+            self.voice.hung(self.tally.why)
 
     def _signal(self, *signums: int) -> None:
         if self.brood.worker is not None:
             self.brood.worker.signal(*signums)
 
     def _note_late(self) -> None:
+        self.voice.failed(_now())
         if self.brood.worker is not None:
             self.tally.why = Death(self.brood.worker.pid, why=HANG, detail=f"not ready within {START:g} s")
 
@@ -322,29 +324,17 @@ class Parent:
         if worker is None:
             return
         self.watch.begin(worker.pid)
-        self._describe()
+        self.voice.describe(worker.pid)
         if not self.tally.ready or self.tally.reloading:
             self.tally.ready, self.tally.reloading = True, False
             self.service.life.crashes = self.tally.row.crashes
             self.service.ready()
         self.service.notifier.status(self.service.describe())
+        self.voice.up(_now())
         if self.options.standby is not None:
             self.timers["standby"] = _now() + self.options.standby
         if self.rules:
             self.timers["rules"] = _now() + EVERY
-
-    def _say_held(self) -> None:
-        from hafta.journal.events import ServiceHeldBack, StartNotCounted
-
-        service, tally = self.service, self.tally
-        usec = round(tally.hold * 1e6)
-        if tally.holdoff.trouble:
-            service.report(StartNotCounted(service.name, tally.holdoff.path, tally.holdoff.trouble, usec))
-        else:
-            service.report(ServiceHeldBack(service.name, tally.row.crashes, usec))
-        service.notifier.extend_timeout(tally.hold + 5)
-        tally.status = f"held back {tally.hold:g} s: {tally.row.crashes} crashes in a row"
-        self._show()
 
     def _finish(self) -> None:
         self.timers.clear()
@@ -354,28 +344,9 @@ class Parent:
     def _arm(self, seconds: float) -> None:
         self.timers["state"] = _now() + seconds
 
-    # What others are told.
-
-    def _show(self) -> None:
-        self._describe()
-        self.service.notifier.status(self.service.describe())
-
-    def _describe(self) -> None:
-        pid = self.brood.worker.pid if self.brood.worker is not None else 0
-        last = "" if self.tally.last is None else str(self.tally.last)
-        self.service.status(relay.status(self.tally.status, pid, self.tally.replaced, last))
-
-    def _report_replacement(self) -> None:
-        last, worker = self.tally.last, self.brood.worker
-        if last is None or worker is None:
-            return
-        from hafta.journal.warm_events import WorkerReplaced
-
-        event = WorkerReplaced(
-            self.service.name, last.pid, worker.pid, str(last), self.tally.replaced, self.tally.row.crashes,
-            last.sequence or None, last.node or None,
-        )  # fmt: skip
-        self.service.report(event)
+    @property
+    def _pid(self) -> int:
+        return self.brood.worker.pid if self.brood.worker is not None else 0
 
     def _end(self) -> int:
         """End as the last worker did."""

@@ -28,6 +28,7 @@ def story(text):
 
 HUNG = "10 worker-hung r1 HAFTA_REASON=hung;"
 LATE = "20 worker-hung r1 HAFTA_REASON=hung:_not_ready_within_10_s;"
+NEVER, DOWN = "HAFTA_READY=0", "HAFTA_DOWN_USEC=500000"
 HELD = "10 service-held-back r1;"
 #: What happens: the entries, the spans from second 0 to 100, and the outages.
 ROWS = {
@@ -40,9 +41,32 @@ ROWS = {
         f"{UP} {replaced(5, 'ended with status 3')} {HELD} {replaced(18)}", "0 unknown, 2 up, 10 held, 18 up",
         ["exit 3 -> restored", "killed SIGKILL -> restored"],
     ),
+    "a worker is killed, and the next one needs half a second": (
+        f"{UP} {replaced(10.5, 'was killed by SIGKILL', 'HAFTA_DOWN_USEC=500000')}",
+        "0 unknown, 2 up, 10 down, 10.5 up", ["killed SIGKILL -> restored"],
+    ),
+    "the same, told late by an entry that could have stood for several": (
+        f"{UP} {replaced(17, 'was killed by SIGKILL', 'HAFTA_DOWN_USEC=500000', 'HAFTA_FIRST_USEC=6500000')}",
+        "0 unknown, 2 up, 10 down, 10.5 up", ["killed SIGKILL -> restored"],
+    ),
+    "a worker hangs, and the next one needs a second": (
+        f"{UP} {HUNG} {replaced(12, 'hung in work: no sign of life', 'HAFTA_DOWN_USEC=2000000')}",
+        "0 unknown, 2 up, 10 down, 12 up", ["hang -> restored"],
+    ),
     "the replacement does not become ready": (
-        f"{UP} {replaced(10)} {LATE} {replaced(23, 'hung: not ready within 10 s')}",
+        (f"{UP} {replaced(20, 'was killed by SIGKILL', NEVER, 'HAFTA_DOWN_USEC=10000000')} {LATE} "
+         f"{replaced(23, 'hung: not ready within 10 s', 'HAFTA_DOWN_USEC=13000000')}"),
         "0 unknown, 2 up, 10 down, 23 up", ["killed SIGKILL -> restored"],
+    ),
+    "the replacement dies before it is ready, and the parent ends": (
+        (f"{UP} {replaced(11, 'was killed by SIGKILL', NEVER, 'HAFTA_DOWN_USEC=1000000')} "
+         "12 EX r1 killed 9; 12 UF r1 signal; 13 RS r1 1; 14 SG r2; 15 SD r2"),
+        "0 unknown, 2 up, 10 down, 12 held, 13 down, 15 up", ["killed SIGKILL -> restored"],
+    ),
+    "a reload whose new worker dies before it is ready": (
+        (f"{UP} {replaced(11, 'ended with status 0', NEVER, 'HAFTA_DOWN_USEC=1000000')} "
+         f"{replaced(12, 'ended with status 3', 'HAFTA_DOWN_USEC=2000000')}"),
+        "0 unknown, 2 up, 10 down, 12 up", ["start -> restored"],
     ),
     "a reload": (f"{UP} {replaced(10, 'ended with status 0')}", "0 unknown, 2 up", []),
     "a rule": (f"{UP} {replaced(10, 'broke a rule: 900 MiB')}", "0 unknown, 2 up", []),
@@ -76,8 +100,19 @@ def test_a_report_counts_what_systemd_does_not_see():
     assert (found["mttr"]["value"], found["mttr"]["n"]) == (4, 2)
 
 
+def test_how_long_a_repair_took_is_right_to_the_microsecond():
+    lines = [
+        replaced(at, "was killed by SIGKILL", f"HAFTA_DOWN_USEC={usec}") for at, usec in ((10, 4_321), (20, 7_654))
+    ]
+    history = story(f"{UP} {' '.join(lines)}").history(100)
+    found = report(history, Window(BEGIN + 2 * SECOND, BEGIN + 100 * SECOND), lambda at: at / 1e6)
+    assert found["seconds"]["down"] == 0.011975
+    assert (found["mttr"]["value"], found["mttr"]["n"]) == (pytest.approx(0.0059875, abs=1e-6), 2)
+
+
 def test_one_entry_of_a_storm_stands_for_ends_of_which_nothing_else_is_known():
-    history = story(f"{UP} {replaced(10, 'was killed by SIGKILL', 'HAFTA_REPEATED=7')}").history(20)
+    history = story(f"{UP} {replaced(10, 'was killed by SIGKILL', 'HAFTA_REPEATED=7', DOWN)}").history(20)
+    assert spoken(history) == "0 unknown, 2 up"
     assert (len(history.outages), len(history.tally.uncertain)) == (1, 6)
 
 

@@ -208,6 +208,55 @@ def test_a_replacement_is_an_entry_that_says_who_died_where_and_how():
         }  # fmt: skip
 
 
+def test_the_entry_of_a_replacement_says_how_long_no_worker_was_ready():
+    """The standby is stopped, so the test decides when the next worker is ready."""
+    with JournalChild(waiting(), "--standby=0") as child:
+        first = worker(child)
+        wait_until(lambda: len(children(child.process.pid)) == 2, "a standby")
+        (standby,) = set(children(child.process.pid)) - {first}
+        kill(standby, signal.SIGSTOP)
+        began = time.monotonic()
+        kill(first)
+        wait_until(lambda: not is_alive(first), "its end")
+        ended = time.monotonic()
+        wait_until(lambda: time.monotonic() > ended + 0.2, "a while")
+        assert not any("worker-replaced" in entry.values() for entry in child.entries())
+        until = time.monotonic()
+        kill(standby, signal.SIGCONT)
+        entry = child.wait_entry("worker-replaced")
+        usec = int(entry["HAFTA_DOWN_USEC"])
+        assert (until - ended) * 1e6 - 1 <= usec <= (time.monotonic() - began) * 1e6
+        assert entry["HAFTA_READY"] == "1"
+
+
+#: Worker 1 works, worker 2 dies before it is ready, the next ones work. `place` is a file of the test.
+SECOND_FAILS = """
+place = os.environ["PLACE"]
+with open(place, "a+") as file:
+    file.write("x")
+    file.seek(0)
+    count = len(file.read())
+if count == 2:
+    os._exit(3)
+service.ready()
+print(f"work {os.getpid()}", flush=True)
+service.sleep(600)
+"""
+
+
+def test_a_replacement_that_dies_before_it_is_ready_is_an_entry_too(tmp_path):
+    program = body(SECOND_FAILS).replace("(0,)), body))", "(0,)), body, warm=True))")
+    with JournalChild("import os\n" + program, PLACE=str(tmp_path / "place")) as child:
+        first = worker(child)
+        kill(first)
+        third = worker(child)
+        one, two = (child.wait_entry("worker-replaced") for _ in range(2))
+        assert (one["HAFTA_WORKER"], one["HAFTA_READY"]) == (str(first), "0")
+        assert (two["HAFTA_WORKER"], two["HAFTA_BY"], two["HAFTA_READY"]) == (one["HAFTA_BY"], str(third), "1")
+        assert two["HAFTA_REASON"] == "ended with status 3"
+        assert int(one["HAFTA_DOWN_USEC"]) < int(two["HAFTA_DOWN_USEC"])
+
+
 def test_it_works_by_hand_without_an_overlord():
     with Child(waiting(), NOTIFY_SOCKET="") as child:
         kill(worker(child))
