@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import resource
 import time
@@ -27,6 +28,7 @@ from hafta.units.load import Loader
 from hafta.units.roots import Roots
 
 SLOWEST = 0.1  # seconds of CPU
+LEAST = 20  # calls of each reader, and questions to an overlord, also where they take more than their time
 GROWTH = 8  # MiB that the whole of it may grow by, after the first thousand texts
 WARM = 1000
 ROOTS = Roots("/run", "/var/lib", "/var/cache", "/var/log", "/etc")
@@ -102,7 +104,7 @@ def run(folder: Path, seed: int, seconds: float) -> dict[str, int]:
     counts = dict.fromkeys(found, 0)
     end, descriptors, size = time.monotonic() + seconds, _descriptors(), 0
     for number in itertools.count():
-        if time.monotonic() > end:
+        if time.monotonic() > end and number > LEAST:
             break
         for name, reader in found.items():
             _call(name, reader, f"{seed}:{name}:{number}")
@@ -117,13 +119,18 @@ def run(folder: Path, seed: int, seconds: float) -> dict[str, int]:
 
 
 def _call(name: str, reader: Reader, seed: str) -> None:
-    began = time.process_time()
-    try:
-        reader(Random(seed))
-    except Exception as error:
-        raise Finding(f"{name}: {type(error).__name__}: {error} (again: --again {seed})") from error
-    if (took := time.process_time() - began) > SLOWEST:
-        raise Finding(f"{name}: {took:.2f} s of CPU (again: --again {seed})")
+    """Call a reader, once more and once more if it was slow: the host's other machines count as CPU, too."""
+    took = math.inf
+    for _ in range(3):
+        began = time.process_time()
+        try:
+            reader(Random(seed))
+        except Exception as error:
+            raise Finding(f"{name}: {type(error).__name__}: {error} (again: --again {seed})") from error
+        took = min(took, time.process_time() - began)
+        if took <= SLOWEST:
+            return
+    raise Finding(f"{name}: {took:.2f} s of CPU (again: --again {seed})")
 
 
 def again(folder: Path, seed: str) -> None:
