@@ -23,16 +23,16 @@ HANG, TIMEOUT, RULE = "hang", "timeout", "rule"
 OOM, MEMORY = "oom", "memory-limit"
 #: The program ended itself: run.panic(), or the verdict PANIC.
 PANIC = "panic"
-#: The machine ended, or the record comes from another one.
-HOST = "host"
+#: The machine ended, or another one has taken over from it.
+HOST = "host-lost"
 
 _WITHOUT_DETAIL = {
     OOM: "was killed by the kernel{}: out of memory",
     MEMORY: "was killed by the kernel{}: over the memory limit of its unit",
     PANIC: "panicked{}",
-    HOST: "was lost{}: its machine has restarted since, or is another one",
+    HOST: "was lost{} with its host",
 }
-_WITH_DETAIL = {HANG: "hung{}: {}", TIMEOUT: "took too long{}: {}", RULE: "broke a rule{}: {}"}
+_WITH_DETAIL = {HANG: "hung{}: {}", TIMEOUT: "took too long{}: {}", RULE: "broke a rule{}: {}", HOST: "was lost{}: {}"}
 
 
 class Death(Frozen):
@@ -45,10 +45,12 @@ class Death(Frozen):
     sequence: str = ""  # where it was, as far as it said so
     node: str = ""
     detail: str = ""  # what the supervisor measured
+    host: str = ""  # that was lost, where hosts share the store
+    token: int = 0  # of its claim
 
     def __str__(self) -> str:
         where = f" in {self.node}" if self.node else ""
-        if self.why in _WITH_DETAIL:
+        if self.why in _WITH_DETAIL and (self.detail or self.why not in _WITHOUT_DETAIL):
             return _WITH_DETAIL[self.why].format(where, self.detail)
         if self.why in _WITHOUT_DETAIL:
             return _WITHOUT_DETAIL[self.why].format(where)
@@ -68,8 +70,8 @@ class Death(Frozen):
 
 def from_bytes(text: bytes) -> Death:
     """Read what as_bytes() has made. Raises ValueError for anything else."""
-    pid, signum, status, *words = text.decode(errors="replace").split("\0")
-    return Death(int(pid), int(signum), int(status), *words)
+    pid, signum, status, why, sequence, node, detail, host, token = text.decode(errors="replace").split("\0")
+    return Death(int(pid), int(signum), int(status), why, sequence, node, detail, host, int(token))
 
 
 def ended(pid: int, status: int) -> Death:

@@ -185,7 +185,8 @@ def _plain_holder(holder: Holder | None) -> dict[str, Any] | None:
 def _plain_cause(cause: Death | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    where = {"sequence": cause.sequence or None, "node": cause.node or None}
+    where: dict[str, Any] = {"sequence": cause.sequence or None, "node": cause.node or None}
+    where |= {"host": cause.host or None, "token": cause.token or None}
     return {"why": cause.word, "signal": cause.signal or None, "exit": cause.status, **where, "text": str(cause)}
 
 

@@ -16,6 +16,7 @@ from hafta.durable.kept import Kept
 from hafta.durable.position import Position
 from hafta.durable.trouble import Trouble
 from hafta.errors import HaftaError, StoreError
+from hafta.stores.holder import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ if TYPE_CHECKING:
 class _Origin:
     """What stands in each frame besides where the sequences are, and where they were in the newest one."""
 
-    __slots__ = ("boot", "cause", "pid", "positions")
+    __slots__ = ("boot", "cause", "host", "pid", "positions")
 
     def __init__(self) -> None:
         self.boot = boot_id()
         self.pid = os.getpid()
         self.cause: Death | None = None
+        self.host = ""  # in a store that several hosts share
         self.positions: tuple[SequencePosition, ...] = ()
 
 
@@ -78,6 +80,7 @@ class CallRecord:
         self.claim = claim = self.checkpoints.store.claim(sequence, self.checkpoints.instance, power=power)
         self.trouble.where = claim.where
         self.room = claim.capacity
+        self._origin.host = host() if claim.token else ""
         claim.on_incident = self.trouble.incident
         claim.on_wait = self.runtime.progress
         while claim.incidents:
@@ -197,7 +200,8 @@ class CallRecord:
         capacity, origin = self.claim.capacity, self._origin
         origin.positions = positions
         try:
-            frame = codec.frame(Position(positions, time.time(), now, origin.boot, origin.pid, origin.cause))
+            where = origin.boot, origin.pid, origin.cause, origin.host
+            frame = codec.frame(Position(positions, time.time(), now, *where))
             if len(frame) > capacity:
                 if origin.cause is not None:
                     self._enter_without_cause()

@@ -19,8 +19,9 @@ from __future__ import annotations
 import struct
 from struct import Struct
 
-from hafta.death import Death
-from hafta.durable.position import Position, SequencePosition, Visit
+from hafta.durable import origin
+from hafta.durable.origin import a, count
+from hafta.durable.position import SequencePosition, Visit
 from hafta.engine.machine import Phase
 from hafta.engine.resume import FUNCTIONS, Doing
 from hafta.engine.words import Act, Verdict
@@ -29,13 +30,10 @@ from hafta.errors import StoreError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, TypeVar
+    from typing import Any
 
-    T = TypeVar("T")
+    from hafta.durable.position import Position
 
-#: The format of records, and of those that have a cause: a program that reads only the first one says so, and does not
-#: call the others damaged. Version 1 was that of HAFTA before its first release.
-FORMAT, FORMAT_WITH_CAUSE = 2, 3
 DEEPEST = 20  # containers within each other
 LONGEST_INT = 1000  # bytes: beyond some 2,400 digits a number is not what a state is for
 
@@ -48,8 +46,8 @@ _keys: dict[str, bytes] = {}  # the keys of a program's states, encoded; program
 _names: dict[str, bytes] = {}  # the names of its nodes
 _shapes: dict[tuple[str, str, tuple[str, ...]], bytes] = {}  # what stays the same of each sequence, encoded
 _largest: dict[tuple[str, ...], int] = {}  # the size of the largest doing, by the nodes of a sequence
-_OPENING = b"l" + _pack_size(6) + b"i" + _pack_int(FORMAT) + b"l"
-_OPENING_WITH_CAUSE = b"l" + _pack_size(7) + b"i" + _pack_int(FORMAT_WITH_CAUSE) + b"l"
+#: By format: how a frame begins. The first has six values, and each further one more.
+_OPENINGS = {form: b"l" + _pack_size(form + 4) + b"i" + _pack_int(form) + b"l" for form in origin.FORMATS}
 _NO_STATE = b"d" + _pack_size(0)
 
 
@@ -60,10 +58,9 @@ def frame(position: Position) -> bytes:
     sequences.append(_sequence(inner, 0, None))
     times = b"f" + _FLOAT.pack(position.entered) + b"f" + _FLOAT.pack(position.boottime)
     ends = times + _text(position.boot) + _number(position.pid)
-    opening = _OPENING
-    if position.cause is not None:
-        opening, ends = _OPENING_WITH_CAUSE, ends + encode([*position.cause.values()], "cause")
-    return opening + _pack_size(len(sequences)) + b"".join(sequences) + ends
+    if position.cause is not None or position.host:
+        ends += b"".join(encode(value, "cause") for value in origin.more(position))
+    return _OPENINGS[origin.form(position)] + _pack_size(len(sequences)) + b"".join(sequences) + ends
 
 
 def growth(sequences: tuple[SequencePosition, ...]) -> int:
@@ -310,33 +307,28 @@ def _make_room(cache: dict[Any, Any]) -> None:
 
 def _position(frame_data: bytes, body_data: bytes) -> Position:
     said, end = decode(frame_data)
-    if said[0] not in (FORMAT, FORMAT_WITH_CAUSE):
+    if said[0] not in origin.FORMATS:
         hint = "run the version of HAFTA that wrote it; or start from the beginning: hafta checkpoints discard"
-        reads = f"{FORMAT} and {FORMAT_WITH_CAUSE}"
+        reads = f"{origin.FORMATS[0]} to {origin.FORMATS[-1]}"
         raise StoreError(f"the record has format {said[0]!r}, and this program reads {reads}", hint, kind="format")
-    _, sequences, entered, boottime, boot, pid, *more = said
+    form, sequences, *rest = said
+    if len(said) != form + 4:
+        raise ValueError(f"{len(said)} values in format {form}")
     if end != len(frame_data):
         raise ValueError(f"{len(frame_data) - end} bytes too many")
     *outer, inner = [_read_sequence(one) for one in sequences]
     checkpoint, state = _body(body_data)
     inner = inner.replace(checkpoint=checkpoint, state=state)
-    cause = _read_cause(*more) if more else None
-    return Position((*outer, inner), _finite(entered), _finite(boottime), _a(str, boot), _a(int, pid), cause)
-
-
-def _read_cause(said: list[Any]) -> Death:
-    pid, signum, status, *words = _a(list, said)
-    why, sequence, node, detail = (_a(str, word) for word in words)
-    return Death(_count(pid), _count(signum), _count(status), why, sequence, node, detail)
+    return origin.read((*outer, inner), rest)
 
 
 def _read_sequence(said: list[Any]) -> SequencePosition:
     sequence, version, nodes, node, doing, attempt, checkpoint, state, stack, kept = said
-    names = tuple(_a(str, name) for name in _a(tuple, nodes))
-    visits = tuple(_read_visit(visit, names) for visit in _a(list, stack))
+    names = tuple(a(str, name) for name in a(tuple, nodes))
+    visits = tuple(_read_visit(visit, names) for visit in a(list, stack))
     return SequencePosition(
-        _a(str, sequence), _a(str, version), names, _a(str, node), _read_doing(doing), _count(attempt),
-        _a(int, checkpoint), _a(dict, state), visits, None if kept is None else _a(dict, kept),
+        a(str, sequence), a(str, version), names, a(str, node), _read_doing(doing), count(attempt),
+        a(int, checkpoint), a(dict, state), visits, None if kept is None else a(dict, kept),
     )  # fmt: skip
 
 
@@ -350,19 +342,19 @@ def _read_doing(said: list[Any]) -> Doing:
     verdict = None
     if then is not None:
         act, to = then
-        verdict = Verdict(Act[act], None if to is None else _a(str, to))
+        verdict = Verdict(Act[act], None if to is None else a(str, to))
     return Doing(
-        phase, _a(bool, begun), verdict, _count(deaths), _a(bool, stopped),
-        None if reruns is None else _count(reruns), None if entries is None else _count(entries),
+        phase, a(bool, begun), verdict, count(deaths), a(bool, stopped),
+        None if reruns is None else count(reruns), None if entries is None else count(entries),
     )  # fmt: skip
 
 
 def _read_visit(said: Any, nodes: tuple[str, ...]) -> Visit:
     node, *rest = said if isinstance(said, list) else [said]
     if type(node) is int:
-        node = nodes[_count(node)]
+        node = nodes[count(node)]
     checkpoint, state = rest or (0, {})
-    return Visit(_a(str, node), _a(int, checkpoint), _a(dict, state))
+    return Visit(a(str, node), a(int, checkpoint), a(dict, state))
 
 
 def _body(data: bytes) -> tuple[int, dict[str, Any]]:
@@ -372,24 +364,6 @@ def _body(data: bytes) -> tuple[int, dict[str, Any]]:
         key, at = _decode_key(data, at)
         state[key], at = decode(data, at)
     return checkpoint, state
-
-
-def _a(kind: type[T], value: Any) -> T:
-    if type(value) is not kind:
-        raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
-    return value
-
-
-def _count(value: Any) -> int:
-    if _a(int, value) < 0:
-        raise ValueError(f"{value} where a count belongs")
-    return int(value)
-
-
-def _finite(value: Any) -> float:
-    if not -1e15 < _a(float, value) < 1e15:  # NaN is not, either
-        raise ValueError(f"{value} where a time belongs")
-    return float(value)
 
 
 def _too_large(state: Mapping[str, Any], size: int, room: int) -> StoreError:

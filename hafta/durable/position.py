@@ -44,6 +44,8 @@ class Position(Frozen):
     boot: str  # the boot's id; empty where the sandbox hides it
     pid: int
     cause: Death | None = None  # how the process before that one ended, where somebody has seen it
+    host: str = ""  # that of the process, in a store that several hosts share
+    bound: str = ""  # the node, if there is one, that needs what is on the disk of that host
 
 
 class Waiting(Frozen):

@@ -13,6 +13,7 @@ from hafta.engine.node import Node
 from hafta.engine.resume import Place, count, orphan
 from hafta.engine.resume import resume as resume_machine
 from hafta.errors import HaftaError, NodeTimeout, Orphaned
+from hafta.stores.holder import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from hafta.engine.machine import Machine
     from hafta.engine.resume import Doing
     from hafta.engine.shape import Shape
+    from hafta.stores.protocol import Former
 
 
 class Interrupted(HaftaError):
     """The reason of a node in which the process died: `pid` is that process, `age` how long ago, in seconds.
 
-    `cause` is how it ended (a hafta.death.Death), where a warm parent or the overlord has seen it, or where the machine
-    has restarted since; else None.
+    `cause` is how it ended (a hafta.death.Death), where a warm parent or the overlord has seen it, where the machine
+    has restarted since, or where this host has taken over from one that was lost; else None.
     """
 
     def __init__(self, pid: int, age: float, *, stopped: bool, cause: Death | None = None) -> None:
@@ -58,7 +60,7 @@ def begin(record: CallRecord, shape: Shape, machine: Machine, found: Waiting) ->
         orphan(machine, _what_is_left(positions[0], shape), error)
         return None, None
     stopped = place.doing.stopped
-    reason = _reason(shape, place, origin, stopped=stopped)
+    reason = _reason(record.claim.former, shape, place, origin, stopped=stopped)
     place = count(place, nested=nested)
     if isinstance(reason, TimedOut):  # its time is up, whatever it has called: it is undone, and that with it
         nested = False
@@ -68,11 +70,38 @@ def begin(record: CallRecord, shape: Shape, machine: Machine, found: Waiting) ->
     return doing, None if doing.entries is None else Waiting(positions[1:], origin, doing.entries)
 
 
-def _reason(shape: Shape, place: Place, origin: Position, *, stopped: bool) -> Interrupted:
-    cause = None if stopped else Death(origin.pid, why=HOST) if _is_of_another_boot(origin) else how_ended(origin.pid)
+def _reason(former: Former | None, shape: Shape, place: Place, origin: Position, *, stopped: bool) -> Interrupted:
+    cause = None if stopped else _cause(former, origin)
     where = (cause.why, cause.sequence, cause.node) if cause is not None else None
     kind = TimedOut if where == (TIMEOUT, shape.name, place.node.name) else Interrupted
-    return kind(origin.pid, age(origin), stopped=stopped, cause=cause)
+    return kind(origin.pid, age(origin, former), stopped=stopped, cause=cause)
+
+
+def _cause(former: Former | None, origin: Position) -> Death | None:
+    if _is_elsewhere(origin):
+        return _lost(former, origin)
+    if _is_of_another_boot(origin):
+        return Death(origin.pid, why=HOST, detail="its machine has restarted since")
+    return how_ended(origin.pid)
+
+
+def _lost(former: Former | None, origin: Position) -> Death | None:
+    """Return how the process on another host ended; None if it gave the record up itself, so that no host was lost."""
+    holder = former.holder if former is not None else None
+    if former is None or holder is None or (holder.host, holder.pid) != (origin.host, origin.pid):
+        return Death(origin.pid, why=HOST, detail=f"on host {origin.host}", host=origin.host)
+    if former.gave_up:
+        return None
+    free = "for how long nobody had the record is not known"
+    if former.free is not None:
+        free = f"nobody had the record for {former.free:.1f} s"
+    detail = f"host {origin.host}, token {holder.token}, was not heard of until its lease ended; {free}"
+    return Death(origin.pid, why=HOST, detail=detail, host=origin.host, token=holder.token)
+
+
+def _is_elsewhere(origin: Position) -> bool:
+    """Tell whether another host has written the record."""
+    return origin.host not in {"", host()}
 
 
 def _is_of_another_boot(position: Position) -> bool:
@@ -95,8 +124,13 @@ def place_of(position: SequencePosition, shape: Shape) -> Place:
     return _place(position, nodes[position.node], shape)
 
 
-def age(position: Position) -> float:
-    """Return how many seconds ago the record's node was entered; of the wall clock after a reboot."""
+def age(position: Position, former: Former | None = None) -> float:
+    """Return how many seconds ago the record's node was entered; of the wall clock after a reboot.
+
+    The clock of another host says nothing here: then it is how long nobody had the record, at least.
+    """
+    if _is_elsewhere(position):
+        return (former.free if former is not None else None) or 0.0
     if position.boot and position.boot == boot_id():
         return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - position.boottime)
     return max(0.0, time.time() - position.entered)

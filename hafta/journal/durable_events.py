@@ -84,28 +84,44 @@ class StandingBy(Event):
 
 
 class TakenOver(Event):
-    """A record that another process had is this one's now."""
+    """A host has taken a record over from a process that was not heard of until its lease ended."""
 
     MESSAGE_ID = "daeeef55485849e286a5a3d946099667"
     NAME = "taken-over"
-    PRIORITY = 5
-    VARYING = ("token", "waited_usec")
+    PRIORITY = 4
+    VARYING = ("former_token", "token", "waited_usec", "free_usec")
+    LEFT = "whose lease had ended"
 
     sequence: str
     instance: str
     path: str
+    host: str  # that has it now
     holder: str  # who had it before
+    former_token: int
     token: int
-    waited_usec: int
+    waited_usec: int  # as standby
+    free_usec: int | None = None  # for which nobody had it; None: not known
 
     def message(self) -> str:
-        """Say from whom, and with which token."""
+        """Say who has it now, from whom, with which tokens, and how long nobody had it."""
         instance = f" instance {self.instance}" if self.instance else ""
-        waited = show_duration(self.waited_usec)
+        free = "for how long nobody had it is not known"
+        if self.free_usec is not None:
+            free = f"nobody had it for {show_duration(self.free_usec)}"
+        waited = f", after {show_duration(self.waited_usec)} as standby" if self.waited_usec else ""
         return (
-            f"Sequence {self.sequence}{instance} is taken over from {self.holder}, with token {self.token}, after"
-            f" {waited} as standby"
+            f"Host {self.host} has sequence {self.sequence}{instance} now, with token {self.token}{waited}."
+            f" Before that: {self.holder}, token {self.former_token}, {self.LEFT}; {free}"
         )
+
+
+class HandedOver(TakenOver):
+    """A host has a record now that a process gave up in order: its service was stopped, restarted or moved."""
+
+    MESSAGE_ID = "839da51d206741799c8bb1255ab51417"
+    NAME = "handed-over"
+    PRIORITY = 5
+    LEFT = "who gave it up"
 
 
 class StoreTrouble(Event):

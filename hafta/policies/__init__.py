@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hafta.policies.breaker import CircuitBreaker, CircuitOpen
     from hafta.policies.deadline import Deadline
     from hafta.policies.escalate import FailSequence, On, Panic
-    from hafta.policies.killed import Hung, Killed
+    from hafta.policies.killed import HostLost, Hung, Killed
     from hafta.policies.policy import Policy
     from hafta.policies.reasons import reasons_in
     from hafta.policies.retry_after import RetryAfter
@@ -26,6 +26,7 @@ __all__ = [
     "CircuitOpen",
     "Deadline",
     "FailSequence",
+    "HostLost",
     "Hung",
     "Killed",
     "On",
@@ -43,6 +44,7 @@ _FILES = {
     "CircuitOpen": "breaker",
     "Deadline": "deadline",
     "FailSequence": "escalate",
+    "HostLost": "killed",
     "Hung": "killed",
     "Killed": "killed",
     "On": "escalate",

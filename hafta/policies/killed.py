@@ -1,13 +1,13 @@
 """How the last process ended, for On(), FailSequence() and Panic(): functions of the reason of an interrupted node.
 
 `On(Killed(signal.SIGSEGV), FAIL_SEQUENCE)`. A policy is asked about a death in the next process. Its reason is an
-Interrupted, whose `cause` says how the process ended, where somebody has seen it: a warm parent (docs/warm.md), or the
-embedded overlord. Where nobody has, none of these is true.
+Interrupted, whose `cause` says how the process ended, where somebody has seen it: a warm parent (docs/warm.md), the
+overlord, or the host that has taken over (docs/hosts.md). Where nobody has, none of these is true.
 """
 
 from __future__ import annotations
 
-from hafta.death import HANG, TIMEOUT, Death
+from hafta.death import HANG, HOST, TIMEOUT, Death
 from hafta.policies.reasons import reasons_in
 
 TYPE_CHECKING = False
@@ -45,6 +45,27 @@ class Hung:
 
     def __repr__(self) -> str:
         return "Hung()"
+
+
+class HostLost:
+    """True if the last process was lost with its host; with names, if that was one of these hosts.
+
+    Its machine has restarted since, or another one has taken over when the lease had ended. Raises TypeError for what
+    is not a name.
+    """
+
+    def __init__(self, *hosts: str) -> None:
+        for host in hosts:
+            if not isinstance(host, str) or not host:
+                raise TypeError(f"HostLost is about names of hosts, not {host!r}")
+        self.hosts = frozenset(hosts)
+
+    def __call__(self, reason: Any) -> bool:
+        """Tell whether this reason is such a death."""
+        return any(death.why == HOST and (not self.hosts or death.host in self.hosts) for death in causes_in(reason))
+
+    def __repr__(self) -> str:
+        return f"HostLost({', '.join(map(repr, sorted(self.hosts)))})"
 
 
 def causes_in(reason: Any) -> Iterator[Death]:

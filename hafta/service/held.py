@@ -7,7 +7,7 @@ that is remembered here.
 
 from __future__ import annotations
 
-from hafta.errors import StoreError, UsageError
+from hafta.errors import UsageError
 from hafta.stores.protocol import Saved
 from hafta.stores.wrapping import WrappingClaim, WrappingStore
 
@@ -41,11 +41,8 @@ class HeldStore(WrappingStore):
         return min((held.left for held in self._claims.values()), default=float("inf"))
 
     def _in_turn(self, sequence: str, instance: str, *, power: bool) -> Claim:
-        try:
+        if self._service is None or self.store.ttl == float("inf"):
             return self.store.claim(sequence, instance, power=power)
-        except StoreError as error:
-            if error.kind != "held" or self._service is None or self.store.ttl == float("inf"):
-                raise
         from hafta.service.standby import claim_in_turn
 
         return claim_in_turn(self._service, self.store, sequence, instance, power=power)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 from hafta.errors import StoreError
-from hafta.journal.durable_events import StandingBy, TakenOver
-from hafta.stores.holder import describe
+from hafta.journal.durable_events import HandedOver, StandingBy, TakenOver
+from hafta.stores.holder import describe, host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.service.service import Service
-    from hafta.stores.protocol import Claim, Holder, Store
+    from hafta.stores.protocol import Claim, Former, Holder, Snapshot, Store
 
 LOOKS = 3  # in the time of a lease: how often the store is asked, if nothing is heard from it
 RUSH = 0.1  # seconds over which those spread who have all heard at once that the record is free
@@ -19,32 +19,65 @@ RUSH = 0.1  # seconds over which those spread who have all heard at once that th
 
 def claim_in_turn(service: Service, store: Store, sequence: str, instance: str, *, power: bool) -> Claim:
     """Return the claim when nobody else has it. READY is sent, STATUS says who has it. Raises StoreError."""
-    known: Holder | None = None
-    since = 0.0
+    turn = Turn(service, store, sequence, instance)
     while True:
         seen = store.peek(sequence, instance)
         if seen is not None and seen.held:
-            if seen.holder != known or not since:
-                known, since = seen.holder, since or service.now()
-                service.ready(f"standby: {sequence} is held by {describe(known)}")
-                service.report(StandingBy(sequence, instance, store.where, describe(known)))
-            _wait(service, store, sequence, instance)
+            turn.wait_for(seen)
             continue
         claim = _taken(store, sequence, instance, power=power)
         if claim is not None:
-            service.status("")
-            waited = round((service.now() - since) * 1_000_000) if since else 0
-            service.report(TakenOver(sequence, instance, store.where, describe(known), claim.token, waited))
+            turn.has_come(claim)
             return claim
 
 
-def _wait(service: Service, store: Store, sequence: str, instance: str) -> None:
-    end = service.now() + store.ttl / LOOKS
-    while service.now() < end:
-        if store.wait(sequence, instance, service.slice):
-            service.sleep(random.uniform(0, RUSH))  # noqa: S311 - no secret
+class Turn:
+    """The wait of one service for one record, from its first look to its claim."""
+
+    def __init__(self, service: Service, store: Store, sequence: str, instance: str) -> None:
+        self.service = service
+        self.store = store
+        self.name = (sequence, instance)
+        self.known: Holder | None = None  # who has it, as it was told
+        self.since: float | None = None  # when the wait began
+        self.held = 0.0  # when the record was last seen to be somebody's
+
+    def wait_for(self, seen: Snapshot) -> None:
+        """Say who has the record, if that is news, and wait until it may have become free."""
+        service = self.service
+        self.held = service.now()
+        if self.since is None or seen.holder != self.known:
+            self.since = self.held if self.since is None else self.since
+            self.known = seen.holder
+            service.ready(f"standby: {self.name[0]} is held by {describe(seen.holder)}")
+            service.report(StandingBy(*self.name, self.store.where, describe(seen.holder)))
+        end = self.held + self.store.ttl / LOOKS
+        while service.now() < end:
+            if self.store.wait(*self.name, service.slice):
+                self.held = service.now()
+                service.sleep(random.uniform(0, RUSH))  # noqa: S311 - no secret
+                return
+            service.progress()
+
+    def has_come(self, claim: Claim) -> None:
+        """Say from whom the record comes, unless that was an earlier run of this service which ended in order."""
+        service, former = self.service, claim.former
+        if self.since is not None:
+            service.status("")
+        if former is None:
             return
-        service.progress()
+        if former.free is None and self.since is not None:  # the store has no clock; ours saw the end
+            former = claim.former = former.replace(free=max(0.0, service.now() - self.held))
+        if self.since is not None or former.holder.host != host() or not former.gave_up:
+            service.report(self._event(claim, former))
+
+    def _event(self, claim: Claim, former: Former) -> HandedOver | TakenOver:
+        since = self.service.now() if self.since is None else self.since
+        kind = HandedOver if former.gave_up else TakenOver
+        free = None if former.free is None else round(former.free * 1_000_000)
+        waited = round((self.service.now() - since) * 1_000_000)
+        tokens = former.holder.token, claim.token
+        return kind(*self.name, self.store.where, host(), describe(former.holder), *tokens, waited, free)
 
 
 def _taken(store: Store, sequence: str, instance: str, *, power: bool) -> Claim | None:

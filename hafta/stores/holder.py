@@ -41,6 +41,11 @@ def is_gone(holder: Holder | None) -> bool:
     return False
 
 
+def host() -> str:
+    """Return the name of this host: hosts that share a store must have different ones."""
+    return os.uname().nodename
+
+
 def unit() -> str:
     """Return the unit that this process belongs to, by its control group; empty if there is none."""
     try:

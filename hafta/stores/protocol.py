@@ -48,6 +48,14 @@ class Holder(Frozen):
     token: int = 0  # of its claim, in such a store
 
 
+class Former(Frozen):
+    """Who had a record before this claim, in a store that several hosts share."""
+
+    holder: Holder
+    gave_up: bool  # whether it gave the record up in order; else its lease ended, because it was not heard of
+    free: float | None = None  # seconds for which nobody had the record then; None: the store does not know
+
+
 class Snapshot(Frozen):
     """A record as another process sees it, without disturbing the holder."""
 
@@ -74,6 +82,9 @@ class Claim(Protocol):
 
     on_wait: Callable[[], None] | None
     """Called again and again while a write waits for a store that does not answer: it feeds the watchdog."""
+
+    former: Former | None
+    """Who had the record before; None: nobody, or the store does not know."""
 
     @property
     def last(self) -> Saved | None:
@@ -149,6 +160,7 @@ class Closing:
     lost = False
     on_wait: Callable[[], None] | None = None
     token = 0
+    former: Former | None = None
 
     def close(self) -> None:
         """Give up the claim; a claim defines it."""

@@ -57,6 +57,7 @@ class WrappingClaim(Closing):
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.capacity = claim.capacity
+        self.former = claim.former
         self.frame = claim.last.frame if claim.last else b""  # of the records that follow
 
     @property

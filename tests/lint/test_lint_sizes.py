@@ -34,7 +34,7 @@ MORE = {
     "overlord.runner.Runner": 18,  # the overlord is taken apart into rooms
     "service.warm.parent.Parent": 14,  # its parts, each a class; and the environment that a reload starts from
     "stores.file.writing.FileClaim": 16,  # seven of them are those of the protocol; which slot is next is in Slots
-    "stores.leased.claim.LeasedClaim": 13,  # eight of them are those of the protocol
+    "stores.leased.claim.LeasedClaim": 14,  # nine of them are those of the protocol
     "testing.crash._Test": 12,  # the parameters of crash_everywhere, each once
     "testing.runtime.FakeRuntime": 12,  # public lists, one for each thing that a test can ask about
     "units.unit.Needs": 18,  # one field for each directive that names other units

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    from hafta.stores.protocol import Holder, Saved
+    from hafta.stores.protocol import Former, Holder, Saved
 else:
     Protocol = object
 
@@ -37,8 +37,10 @@ class Taken(Frozen):
 
     token: int
     saved: Saved
+    who: str  # we
     lease: Any = None  # what the database calls the lease
     at: Any = None  # ... and the version of the record
+    former: Former | None = None  # who had it before
 
 
 class Seen(Frozen):
@@ -71,7 +73,7 @@ class Backend(Protocol):
         """
 
     def give_up(self, key: Key, taken: Taken) -> None:
-        """End the lease."""
+        """End the lease, and note that the owner has done so."""
 
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""

@@ -39,6 +39,7 @@ class LeasedClaim(Closing):
         self.capacity = capacity
         self.where = f"{backend.where}, record {key}"
         self.token = taken.token
+        self.former = taken.former
         self._lease = lease
         self._backend = backend
         self._record = _Record(key, taken)

@@ -1,6 +1,7 @@
-"""Records in etcd: two keys each, by compare-and-swap transactions of its JSON gateway.
+"""Records in etcd: three keys each, by compare-and-swap transactions of its JSON gateway.
 
     PREFIXown/NAME      who has the record; it exists as long as the lease; the token is its create_revision
+    PREFIXlast/NAME     who had it last, and whether that one gave it up; its mod_revision is the token until then
     PREFIXrecord/NAME   the record: number, wall clock of the writer, frame, body
 
 A write is one transaction: the owner's key is still the one that we made, and the record is the one that we know.
@@ -24,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hafta.stores.protocol import Former
+
 _HEAD = struct.Struct(">QdI")  # number, wall clock, length of the frame
 _TRIES = 5  # for a write that finds a version which we did not know
 
@@ -41,20 +44,23 @@ class Etcd:
         """Make the record ours if nobody has it; else return who has."""
         lease = self._ask("lease/grant", TTL=ceil(ttl))["ID"]
         own, record = self._keys(key)
+        last, note = self._last(key), b64(names.note(who).encode())
         put = {"requestPut": {"key": own, "value": b64(who.encode()), "lease": lease}}
+        noted = {"requestPut": {"key": last, "value": note, "prev_kv": True}}
         answer = self._ask(
             "kv/txn",
             compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": 0}],
-            success=[put, _range(record)],
+            success=[put, noted, _range(record)],
             failure=[_range(own), _range(record)],
         )
         found = _values(answer)
         saved, at, written = _record(found.get(record))
         if answer.get("succeeded"):
-            return Taken(int(answer["header"]["revision"]), saved, lease, at or self._make(record))
+            former = _former(answer["responses"][1]["response_put"].get("prev_kv"))
+            return Taken(int(answer["header"]["revision"]), saved, who, lease, at or self._make(record), former)
         owner = found.get(own) or {}
         if raw(owner.get("value")) == who.encode():  # an earlier try of ours has been carried out
-            return Taken(int(owner["create_revision"]), saved, owner["lease"], at)
+            return Taken(int(owner["create_revision"]), saved, who, owner["lease"], at, self._before(last, owner))
         self._ask("lease/revoke", ID=lease)
         return _seen(key, owner, saved, written)
 
@@ -87,8 +93,18 @@ class Etcd:
                 return taken.replace(at=at)
         raise Unreachable("the record changes while it is written")
 
-    def give_up(self, key: Key, taken: Taken) -> None:  # noqa: ARG002 - the protocol's
-        """End the lease, and with it the owner's key."""
+    def give_up(self, key: Key, taken: Taken) -> None:
+        """Remove the owner's key, note that, and end the lease."""
+        own, last = self._keys(key)[0], self._last(key)
+        note = names.note(taken.who, taken.token, gave_up=True)
+        self._ask(
+            "kv/txn",
+            compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": taken.token}],
+            success=[
+                {"requestPut": {"key": last, "value": b64(note.encode())}},
+                {"requestDeleteRange": {"key": own}},
+            ],
+        )
         self._ask("lease/revoke", ID=taken.lease)
 
     def look(self, key: Key) -> Seen | None:
@@ -119,7 +135,7 @@ class Etcd:
         answer = self._ask(
             "kv/txn",
             compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": 0}],
-            success=[{"requestDeleteRange": {"key": record}}],
+            success=[{"requestDeleteRange": {"key": each}} for each in (record, self._last(key))],
             failure=[_range(own), _range(record)],
         )
         if answer.get("succeeded"):
@@ -149,6 +165,17 @@ class Etcd:
         )
         return int(answer["header"]["revision"]) if answer.get("succeeded") else 0
 
+    def _before(self, last: str, owner: dict[str, Any]) -> Former | None:
+        """Return who had a record before this owner, if etcd still knows that."""
+        try:
+            answer = self._ask("kv/range", key=last, revision=int(owner["create_revision"]) - 1)
+        except Unreachable:  # compacted
+            return None
+        return _former(next(iter(answer.get("kvs", ())), None))
+
+    def _last(self, key: Key) -> str:
+        return b64(f"{self._prefix}last/{key.name}".encode())
+
     def _keys(self, key: Key) -> tuple[str, str]:
         return b64(f"{self._prefix}own/{key.name}".encode()), b64(f"{self._prefix}record/{key.name}".encode())
 
@@ -175,6 +202,13 @@ def _record(kv: dict[str, Any] | None) -> tuple[Saved, int, float]:
     number, written, size = _HEAD.unpack_from(value)
     text = value[_HEAD.size :]
     return Saved(number, text[:size], text[size:]), int(kv["mod_revision"]), written
+
+
+def _former(kv: dict[str, Any] | None) -> Former | None:
+    """Return who that key says had the record last."""
+    if kv is None:
+        return None
+    return names.former(raw(kv.get("value")).decode("utf-8", "replace"), int(kv["mod_revision"]))
 
 
 def _seen(key: Key, owner: dict[str, Any], saved: Saved, written: float) -> Seen:

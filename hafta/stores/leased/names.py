@@ -8,9 +8,9 @@ import time
 
 from hafta.errors import StoreError
 from hafta.stores.file.names import escape, file_name, unescape
-from hafta.stores.holder import unit
+from hafta.stores.holder import host, unit
 from hafta.stores.leased.backend import Key
-from hafta.stores.protocol import Holder
+from hafta.stores.protocol import Former, Holder
 
 
 def key(sequence: str, instance: str) -> Key:
@@ -31,7 +31,7 @@ def named(name: str) -> Key | None:
 
 def who() -> str:
     """Return this process as the holder of one claim, as JSON; two claims never have the same."""
-    known = {"host": os.uname().nodename, "pid": os.getpid(), "unit": unit(), "since": time.time()}
+    known = {"host": host(), "pid": os.getpid(), "unit": unit(), "since": time.time()}
     return json.dumps({**known, "claim": os.urandom(8).hex()})
 
 
@@ -43,3 +43,24 @@ def holder(text: str, token: int) -> Holder | None:
         return Holder(*who, token)
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
+
+
+def former(text: str, token: int = 0) -> Former | None:
+    """Return who had a record before, from what the store noted of it; None if that cannot be understood.
+
+    `token`: where the note does not have it.
+    """
+    try:
+        found = json.loads(text)
+        before = holder(str(found["holder"]), int(found.get("token") or token))
+        free = found.get("free")
+        if before is None:
+            return None
+        return Former(before, found["gave_up"] is True, None if free is None else max(0.0, float(free)))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+
+
+def note(who: str, token: int = 0, *, gave_up: bool = False) -> str:
+    """Return such a note."""
+    return json.dumps({"holder": who, "token": token, "gave_up": gave_up})

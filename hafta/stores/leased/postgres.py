@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS hafta_records (
     body bytea NOT NULL,
     written timestamptz NOT NULL,
     holder text NOT NULL,
-    until timestamptz NOT NULL
+    until timestamptz NOT NULL,
+    gave_up boolean NOT NULL DEFAULT false,
+    former text NOT NULL DEFAULT ''
 );
 """
 
@@ -40,19 +42,27 @@ _LEASE = "now() + make_interval(secs => $%d::float8)"
 _ALL = (
     "name, token, number, encode(frame, 'hex'), encode(body, 'hex'), extract(epoch FROM written), holder, until > now()"
 )
+_FORMER = (
+    "jsonb_build_object('holder', r.holder, 'token', r.token, 'gave_up', r.gave_up,"
+    " 'free', extract(epoch FROM now() - r.until))::text"
+)
 _TAKE = f"""
 INSERT INTO hafta_records AS r (name, token, number, frame, body, written, holder, until)
 VALUES ($1, nextval('hafta_tokens'), 0, '', '', now(), $2, {_LEASE % 3})
-ON CONFLICT (name) DO UPDATE SET token = excluded.token, holder = excluded.holder, until = excluded.until
+ON CONFLICT (name) DO UPDATE SET token = excluded.token, holder = excluded.holder, until = excluded.until,
+    gave_up = false, former = CASE WHEN r.holder = excluded.holder THEN r.former ELSE {_FORMER} END
 WHERE r.until <= now() OR r.holder = excluded.holder
-RETURNING {_ALL}"""
-_CONFIRM = f"UPDATE hafta_records SET until = {_LEASE % 3} WHERE name = $1 AND token = $2::bigint RETURNING 1"
+RETURNING {_ALL}, former"""
+_CONFIRM = f"""
+UPDATE hafta_records SET until = {_LEASE % 3} WHERE name = $1 AND token = $2::bigint AND NOT gave_up RETURNING 1"""
 _PUT = f"""
 UPDATE hafta_records
 SET number = $3::bigint, frame = decode($4, 'hex'), body = decode($5, 'hex'), written = now(), until = {_LEASE % 6}
 WHERE name = $1 AND token = $2::bigint AND number < $3::bigint RETURNING 1"""
 _GIVE_UP = """
-WITH given AS (UPDATE hafta_records SET until = '-infinity' WHERE name = $1 AND token = $2::bigint RETURNING name)
+WITH given AS (
+    UPDATE hafta_records SET until = now(), gave_up = true WHERE name = $1 AND token = $2::bigint RETURNING name
+)
 SELECT pg_notify('hafta', name) FROM given"""
 _LOOK = f"SELECT {_ALL} FROM hafta_records WHERE name = $1"
 _HELD = "SELECT until > now() FROM hafta_records WHERE name = $1"
@@ -85,7 +95,7 @@ class Postgres:
             raise _unexpected(self.where, "the table cannot be made")
         if rows:
             seen = _seen(key, rows[0])
-            return Taken(seen.token, seen.saved)
+            return Taken(seen.token, seen.saved, who, former=names.former((rows[0][-1] or b"").decode()))
         return self.look(key) or self.take(key, who, ttl)
 
     def confirm(self, key: Key, taken: Taken, ttl: float) -> bool:
@@ -154,7 +164,7 @@ class Postgres:
 
 
 def _seen(key: Key, row: Row) -> Seen:
-    _, token, number, frame, body, written, holder, held = ((value or b"").decode() for value in row)
+    _, token, number, frame, body, written, holder, held, *_ = ((value or b"").decode() for value in row)
     saved = Saved(int(number), bytes.fromhex(frame), bytes.fromhex(body))
     return Seen(key, saved, float(written), names.holder(holder, int(token)), held == "t", int(token))
 

@@ -85,7 +85,8 @@ CAUSES = {
     Death(7, signal=9, why=OOM): ("oom", "was killed by the kernel: out of memory"),
     Death(7, signal=9, why=MEMORY): ("memory-limit", "was killed by the kernel: over the memory limit of its unit"),
     Death(7, status=70, why=PANIC, node="n"): ("panic", "panicked in n"),
-    Death(7, why=HOST): ("host", "was lost: its machine has restarted since, or is another one"),
+    Death(7, why=HOST): ("host-lost", "was lost with its host"),
+    Death(7, why=HOST, node="n", detail="x"): ("host-lost", "was lost in n: x"),
 }
 
 
@@ -99,7 +100,7 @@ def test_how_the_process_before_ended_is_told(tmp_path, cause):
     said = picture.plain(found, now)["cause"]
     assert said == {
         "why": word, "signal": cause.signal or None, "exit": cause.status, "sequence": None,
-        "node": cause.node or None, "text": words,
+        "node": cause.node or None, "host": cause.host or None, "token": cause.token or None, "text": words,
     }  # fmt: skip
 
 

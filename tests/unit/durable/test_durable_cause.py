@@ -105,4 +105,5 @@ def test_a_machine_that_has_restarted_is_the_cause(then, now, clock, lost, monke
     monkeypatch.setattr(callrecord.time, "clock_gettime", real)
     monkeypatch.setattr(resume, "boot_id", lambda: now)
     death.remember(SEGV)
-    assert life(store, end=Died()) == [Death(os.getpid(), why=HOST) if lost else SEGV]
+    restarted = Death(os.getpid(), why=HOST, detail="its machine has restarted since")
+    assert life(store, end=Died()) == [restarted if lost else SEGV]

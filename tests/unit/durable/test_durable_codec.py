@@ -46,6 +46,10 @@ TIMES = st.floats(0, 1e12)
 POSITIONS = st.builds(
     Position, st.lists(SEQUENCES, min_size=1, max_size=3).map(tuple), TIMES, TIMES, TEXT, st.integers(0, 1 << 22),
     st.none() | st.builds(Death, COUNTS, COUNTS, COUNTS, TEXT, TEXT, TEXT, TEXT),
+) | st.builds(
+    Position, st.just((SequencePosition("s", "", ("n",), "n", RUNS),)), TIMES, TIMES, TEXT, COUNTS,
+    st.none() | st.builds(Death, COUNTS, COUNTS, COUNTS, TEXT, TEXT, TEXT, TEXT, TEXT, COUNTS),
+    TEXT.filter(bool), TEXT,
 )  # fmt: skip
 
 ORDERS = SequencePosition(
@@ -112,24 +116,33 @@ def test_bytes_behind_the_end_are_damage():
         codec.position(codec.frame(POSITION) + b"N", codec.body(1, {}, ROOM))
 
 
-@pytest.mark.parametrize("form", [1, 4, "2", None, []])
+@pytest.mark.parametrize("form", [1, 5, "2", None, []])
 def test_a_record_of_another_format_says_so(form):
     said = codec.encode([form, "whatever a later version says"], "")
     with pytest.raises(
-        StoreError, match=re.escape(f"the record has format {form!r}, and this program reads 2 and 3")
+        StoreError, match=re.escape(f"the record has format {form!r}, and this program reads 2 to 4")
     ) as caught:
         codec.position(said, codec.body(1, {}, ROOM))
     assert caught.value.kind == "format"
     assert "run the version of HAFTA that wrote it" in caught.value.hint
 
 
-@pytest.mark.parametrize(("cause", "form", "parts"), [(None, 2, 6), (Death(7, signal=11), 3, 7)])
-def test_a_record_with_a_cause_has_a_format_of_its_own_so_that_older_programs_do_not_call_it_damaged(
-    cause, form, parts
+@pytest.mark.parametrize(
+    ("more", "form", "parts"),
+    [
+        ({"cause": None}, 2, 6), ({"cause": Death(7, signal=11)}, 3, 7), ({"cause": None, "host": "a"}, 4, 8),
+        ({"cause": Death(7, why="host-lost", host="b", token=3), "host": "a", "bound": "n"}, 4, 8),
+    ],
+)  # fmt: skip
+def test_a_record_with_a_cause_or_a_host_has_a_format_of_its_own_so_that_older_programs_do_not_call_it_damaged(
+    more, form, parts
 ):
-    whole, _ = codec.decode(codec.frame(POSITION.replace(cause=cause)))
+    whole, _ = codec.decode(codec.frame(POSITION.replace(**more)))
     assert (whole[0], len(whole)) == (form, parts)
-    assert codec.position(codec.encode(whole, ""), codec.body(0, {}, ROOM)).cause == cause
+    found = codec.position(codec.encode(whole, ""), codec.body(0, {}, ROOM))
+    assert found == POSITION.replace(**more)
+    with pytest.raises(StoreError, match="cannot be understood"):
+        codec.position(codec.encode([*whole, 1], ""), codec.body(0, {}, ROOM))
 
 
 def said(**changes):

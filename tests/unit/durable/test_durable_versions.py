@@ -191,8 +191,8 @@ def test_what_an_inner_orphaned_function_raises_is_no_failure_of_the_outer_node(
 
 def test_a_record_of_another_format_is_refused_before_anything_runs_or_left_alone(lives, left_inside, monkeypatch):
     before = lives.record("outer")
-    monkeypatch.setattr(codec, "FORMAT", 4)
-    with pytest.raises(StoreError, match="the record has format 2, and this program reads 4 and 3") as caught:
+    monkeypatch.setattr(codec.origin, "FORMATS", (3, 4))
+    with pytest.raises(StoreError, match="the record has format 2, and this program reads 3 to 4") as caught:
         lives.run(left_inside.sequence)
     assert (caught.value.kind, lives.said) == ("format", [])
     assert lives.run(left_inside.sequence, on_error="go on")

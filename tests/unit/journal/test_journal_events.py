@@ -52,8 +52,15 @@ SENTENCES = [
      " decided: proceed to d; sequence o cannot resume: no node c")),
     (durable_events.StandingBy("orders", "main", "etcd", "pid 7 on a, since 9"),
      "Sequence orders instance main waits as standby: held by pid 7 on a, since 9"),
-    (durable_events.TakenOver("orders", "", "etcd", "pid 7 on a, since 9", 12, 4_500_000),
-     "Sequence orders is taken over from pid 7 on a, since 9, with token 12, after 4.5 s as standby"),
+    (durable_events.TakenOver("orders", "", "etcd", "b", "pid 7 on a, since 9", 11, 12, 4_500_000, 200_000),
+     ("Host b has sequence orders now, with token 12, after 4.5 s as standby. Before that: pid 7 on a, since 9,"
+      " token 11, whose lease had ended; nobody had it for 200 ms")),
+    (durable_events.TakenOver("orders", "m", "etcd", "b", "pid 7 on a, since 9", 11, 12, 0),
+     ("Host b has sequence orders instance m now, with token 12. Before that: pid 7 on a, since 9,"
+      " token 11, whose lease had ended; for how long nobody had it is not known")),
+    (durable_events.HandedOver("orders", "", "etcd", "b", "pid 7 on a, since 9", 11, 12, 0, 200_000),
+     ("Host b has sequence orders now, with token 12. Before that: pid 7 on a, since 9,"
+      " token 11, who gave it up; nobody had it for 200 ms")),
     (durable_events.StoreTrouble("orders", "main", "/var/lib/x", "disk full", "the sequence fails"),
      "Store /var/lib/x of sequence orders, instance main: disk full; the sequence fails"),
     (durable_events.StoreTrouble("orders", "", "/var/lib/x", "disk full", "the sequence fails"),

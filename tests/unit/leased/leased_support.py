@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import shutil
 
+from processes import sequence
 from servers import POSTGRES, Relay
 
 from hafta.stores import EtcdStore, PostgresStore
@@ -15,6 +16,23 @@ LACKING = [
 ]
 KINDS = ("etcd", "postgres")
 _numbers = itertools.count()
+
+#: A host is what $HOST says.
+ON_HOST = """
+import os
+import hafta.stores.holder
+hafta.stores.holder.host = lambda: os.environ["HOST"]
+from hafta.policies import HostLost
+"""
+
+
+def program(text, **functions):
+    """Return a service whose record is in a store that hosts share, on the host that $HOST names."""
+    return ON_HOST + sequence(text, ", checkpoints=hafta.service.state_checkpoints()", **functions)
+
+
+def token_of(child):
+    return int(child.wait_line("works with").split()[2].rstrip(","))
 
 
 class Place:

@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+from leased_support import token_of
 from processes import Child, JournalChild, sequence
 
 from hafta import exits
@@ -42,10 +43,6 @@ def two(first, second=None, kind=Child, **how):
 
 def service(place, *options, kind=Child, ttl=2, **environ):
     return kind(WORKING, "--ttl", str(ttl), *options, HAFTA_STORE=place, **environ)
-
-
-def token_of(child):
-    return int(child.wait_line("works with").split()[2].rstrip(","))
 
 
 def test_a_standby_is_ready_says_who_works_and_takes_over_when_that_one_is_killed(place):

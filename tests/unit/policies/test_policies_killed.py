@@ -1,12 +1,12 @@
-"""Killed and Hung: what they say of a reason, by how the process ended."""
+"""Killed, Hung and HostLost: what they say of a reason, by how the process ended."""
 
 import signal
 
 import pytest
 
-from hafta.death import HANG, TIMEOUT, Death
+from hafta.death import HANG, HOST, TIMEOUT, Death
 from hafta.durable.resume import Interrupted
-from hafta.policies import Hung, Killed
+from hafta.policies import HostLost, Hung, Killed
 
 SEGV, TERM = signal.SIGSEGV, signal.SIGTERM
 
@@ -28,6 +28,10 @@ SAID = {
     "a hang": (Hung(), interrupted(OF_A_HANG), True),
     "a timeout": (Hung(), interrupted(Death(1, why=TIMEOUT)), True),
     "no hang": (Hung(), interrupted(BY_SEGV), False),
+    "a lost host": (HostLost(), interrupted(Death(1, why=HOST)), True),
+    "its name": (HostLost("a", "b"), interrupted(Death(1, why=HOST, host="b")), True),
+    "another name": (HostLost("a"), interrupted(Death(1, why=HOST, host="b")), False),
+    "no lost host": (HostLost(), interrupted(BY_SEGV), False),
     "a hang that nobody has seen": (Hung(), interrupted(None), False),
 }
 
@@ -42,6 +46,13 @@ def test_it_is_true_of_the_deaths_that_it_is_about(name):
 def test_what_is_not_the_number_of_a_signal_is_refused(wrong):
     with pytest.raises(TypeError, match="signals such as signal"):
         Killed(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", 7, None])
+def test_what_is_not_the_name_of_a_host_is_refused(wrong):
+    with pytest.raises(TypeError, match=r"^HostLost is about names of hosts, not "):
+        HostLost(wrong)
+    assert repr(HostLost("b", "a")) == "HostLost('a', 'b')"
 
 
 def test_the_first_and_the_last_signal_are_signals():

@@ -97,6 +97,6 @@ def test_a_death_is_remembered_by_its_pid_until_the_next_one():
 
 
 def test_a_death_survives_the_gate():
-    death = Death(7, 9, 0, HANG, "feed", "work", "no progress")
+    death = Death(7, 9, 0, HANG, "feed", "work", "no progress", "a", 3)
     assert from_bytes(death.as_bytes()) == death
     assert from_bytes(Death(7, detail="a\0b\nc").as_bytes()) == Death(7, detail="ab\nc")
