@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
-import subprocess
 import tempfile
 from contextlib import contextmanager
 
@@ -22,6 +20,8 @@ from hafta import exits
 from hafta.causes import cause_of
 from hafta.cli.table import shown
 from hafta.errors import HaftaError
+from hafta.systemd.tools import PATIENCE
+from hafta.systemd.tools import run as _run
 from hafta.units.roots import BOOTED
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SYSTEM_UNITS = "/etc/systemd/system"
 MARK = "# Written by hafta unit, which replaces this file only as long as nobody else has changed it: "
-PATIENCE = 30.0  # seconds for a command of systemd
 
 
 def exposure_of(name: str, text: str) -> str:
@@ -181,21 +180,3 @@ def _systemctl(*words: str) -> None:
     if done.returncode:
         what = f"systemctl {' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}"
         raise HaftaError(what, "run it by hand to see", status=exits.FAILED)
-
-
-def _run(*words: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-    """Run a command of systemd. Raises HaftaError if it is not there, or takes too long."""
-    program = shutil.which(words[0], path="/usr/bin:/bin:/usr/sbin:/sbin")
-    if program is None:
-        raise HaftaError(f"{words[0]} is not installed", "install systemd", status=exits.NOT_FOUND)
-    environ = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
-    try:
-        return subprocess.run(  # noqa: S603 - without a shell
-            [program, *words[1:]], env=environ, check=False, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, timeout=timeout,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        what = " ".join(words)
-        raise HaftaError(
-            f"{what} takes more than {timeout:g} s", "look at systemctl status", status=exits.TIMED_OUT
-        ) from None

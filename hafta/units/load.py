@@ -106,6 +106,16 @@ class Loader:
         self._names = Names(self.path)
         return self._read(self.canonical(name))
 
+    def files(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the file of each unit and its drop-ins in their order: a mask alone, nothing if there is no unit."""
+        self._names = Names(self.path)
+        found: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            own, file = self._names.resolve(full_name(name))
+            drop_ins = self._drop_ins(self._names.all_of(own)) if file and not is_masked(file) else []
+            found[name] = (file, *drop_ins) if file else ()
+        return found
+
     def canonical(self, name: str) -> str:
         """Return the own name of the unit that a name, an alias or a name without its suffix means."""
         return self._names.resolve(full_name(name))[0]

@@ -14,12 +14,23 @@ from hafta.units.words import WHITESPACE, is_utf8
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
 COMMENTS = "#;"
 
 
 class UnitError(UsageError):
-    """A unit file is wrong: which file, line, directive and value, and what to do."""
+    """A unit file is wrong: which file, line, directive and value, and what to do. `line` 0: not one line alone."""
+
+    file = ""
+    line = 0
+
+    @classmethod
+    def at(cls, file: str, line: int, problem: str, hint: str) -> Self:
+        """Make one about a line."""
+        error = cls(f"{file}:{line}: {problem}", hint)
+        error.file, error.line = file, line
+        return error
 
 
 class Entry(Frozen):
@@ -33,21 +44,29 @@ class Entry(Frozen):
 
     def wrong(self, expected: str, hint: str = "") -> UnitError:
         """Return the error that says where it stands, its value, and what was expected."""
-        where = f"{self.file}:{self.line}: {self.name}={self.value}"
-        return UnitError(f"{where}: expected {expected}", hint or f"correct {self.name}= in {self.file}")
+        problem = f"{self.name}={self.value}: expected {expected}"
+        return UnitError.at(self.file, self.line, problem, hint or f"correct {self.name}= in {self.file}")
 
 
-def parse(text: str, file: str) -> list[Entry]:
-    """Return the assignments of one file in their order. Raises UnitError with the file and the line."""
+def parse(text: str, file: str, wrong: list[UnitError] | None = None) -> list[Entry]:
+    """Return the assignments of one file in their order. Raises UnitError with the file and the line.
+
+    `wrong`: where to put the errors instead; the lines that have them are then left out, as systemd does.
+    """
     entries: list[Entry] = []
     section = ""
     for number, line in _logical_lines(text):
-        if not is_utf8(line):
-            raise UnitError(f"{file}:{number}: {line}: expected UTF-8", f"save {file} as UTF-8")
-        if line.startswith("["):
-            section = _section(line, file, number)
-        elif not section.startswith("X-"):  # such sections are for other programs
-            entries.append(_assignment(line, section, file, number))
+        try:
+            if not is_utf8(line):
+                raise UnitError.at(file, number, f"{line}: expected UTF-8", f"save {file} as UTF-8")
+            if line.startswith("["):
+                section = _section(line, file, number)
+            elif not section.startswith("X-"):  # such sections are for other programs
+                entries.append(_assignment(line, section, file, number))
+        except UnitError as error:
+            if wrong is None:
+                raise
+            wrong.append(error)
     return entries
 
 
@@ -92,7 +111,7 @@ def _ends_escaped(line: str) -> bool:
 
 def _section(line: str, file: str, number: int) -> str:
     if not line.endswith("]"):
-        raise UnitError(f"{file}:{number}: {line}: expected a section like [Service]", "close the bracket")
+        raise UnitError.at(file, number, f"{line}: expected a section like [Service]", "close the bracket")
     return line[1:-1]
 
 
@@ -100,9 +119,9 @@ def _assignment(line: str, section: str, file: str, number: int) -> Entry:
     name, equals, value = line.partition("=")
     name = name.rstrip(WHITESPACE)
     if not equals or not name:
-        raise UnitError(f"{file}:{number}: {line}: expected Name=value", "comment lines begin with # or ;")
+        raise UnitError.at(file, number, f"{line}: expected Name=value", "comment lines begin with # or ;")
     if not section:
-        raise UnitError(f"{file}:{number}: {line}: stands outside of any section", "put it below [Unit] or [Service]")
+        raise UnitError.at(file, number, f"{line}: stands outside of any section", "put it below [Unit] or [Service]")
     return Entry(section, name, value.lstrip(WHITESPACE), file, number)
 
 

@@ -134,7 +134,7 @@ def hafta(tmp_path, monkeypatch):
 
 TYPED = {
     "run": {"run"},
-    "c": {"checkpoints", "ctl"},
+    "c": {"check", "checkpoints", "ctl"},
     "ctl is-a": {"is-active"},
     "checkpoints ": {"show", "discard"},
     "g": {"guard"},

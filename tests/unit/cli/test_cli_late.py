@@ -10,6 +10,7 @@ from hafta.cli.group import COMMANDS, Late, hafta
 #: The rooms of ours that a command needs before it does anything, besides cli and the small modules.
 ROOMS = {
     "": "journal",
+    "check": "check journal",
     "checkpoints": "durable engine journal observe stores units",
     "ctl": "control journal",
     "demo": "demo journal",

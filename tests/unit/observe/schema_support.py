@@ -5,7 +5,7 @@ from pathlib import Path
 
 import hafta
 
-FOLDER = Path(hafta.__file__).parent / "observe"
+FOLDER = Path(hafta.__file__).parent
 TYPES = {
     "object": dict, "array": list, "string": str, "number": (int, float), "integer": int, "boolean": bool,
     "null": type(None),
@@ -16,9 +16,9 @@ KNOWN = {
 }  # fmt: skip
 
 
-def schema(name):
+def schema(name, room="observe"):
     """Return a shipped schema."""
-    return json.loads((FOLDER / f"{name}.schema.json").read_text())
+    return json.loads((FOLDER / room / f"{name}.schema.json").read_text())
 
 
 def problems(value, rule, where="$"):
