@@ -21,7 +21,10 @@ PLACES = {
     "completions/fish": "share/fish/vendor_completions.d",
     "completions/zsh": "share/zsh/site-functions",
 }
-UNITS = {".service": "lib/systemd/system", ".target": "lib/systemd/system", ".catalog": "lib/systemd/catalog"}
+UNITS = {
+    **dict.fromkeys((".service", ".target", ".timer"), "lib/systemd/system"),
+    ".catalog": "lib/systemd/catalog",
+}
 
 
 class CustomBuildHook(BuildHookInterface):

@@ -45,6 +45,17 @@ def close(
     return History(fold.unit, begin, end, spans, fold.outages, fold.tally)
 
 
+def begun_before(fold: Fold, shown: Shown | None) -> bool:
+    """Take it that a unit of which nothing is known has been up all the time, if the manager says so; tell whether."""
+    if shown is None or shown.active not in ACTIVE or shown.since is None:
+        return False
+    if fold.state is not State.NEW or shown.since > fold.track.since:
+        return False
+    fold.track.relabel(Class.UP, "")
+    fold.run.name, fold.state = shown.run, State.UP
+    return True
+
+
 def _agree(fold: Fold, shown: Shown, end: int) -> None:
     """Rule 13: the manager knows what is so now, and maybe since when."""
     state = fold.state
@@ -53,10 +64,7 @@ def _agree(fold: Fold, shown: Shown, end: int) -> None:
         is_same = shown.run in ("", fold.run.name)
         if is_same and (state is State.UP or fold.run.worker.is_away):  # of workers it knows nothing
             return
-        if state is State.NEW and since <= fold.track.since:
-            fold.track.relabel(Class.UP, "")
-            fold.run.name = shown.run
-        else:
+        if not begun_before(fold, shown):
             _not_told(fold, since, Class.UP)
         fold.state = State.UP
     elif shown.active == "inactive":

@@ -88,6 +88,18 @@ class Track:
             self._marks[0] = begin, what, "", run
         return found is Class.UNKNOWN
 
+    def settle(self, count: int) -> list[Span]:
+        """Take out what is older than the newest `count` changes, and return it: it cannot be corrected any more."""
+        if len(self._marks) <= count:
+            return []
+        old, self._marks = self._marks[: -count + 1], self._marks[-count:]
+        ends = [mark[0] for mark in old[1:]]
+        return [
+            Span(begin, end, what, part, run)
+            for (begin, what, part, run), end in zip(old[:-1], ends, strict=True)
+            if end > begin
+        ]
+
     @property
     def begin(self) -> int:
         """When it begins."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from hafta import exits
-from hafta.settings import Program, Setting, switch
+from hafta.settings import Program, Setting, path, switch
 
 TYPE_CHECKING = False
 
@@ -23,6 +25,10 @@ def seconds(text: str) -> float:
 
 def _switch(name: str, text: str, short: str = "") -> Setting:
     return Setting(name, switch, default=False, help=text, short=short, environment="")
+
+
+def _file(text: str) -> str:
+    return os.path.abspath(path(text))
 
 
 STATUS = Program(
@@ -47,3 +53,26 @@ STATUS = Program(
         exits.PERMISSION: "nothing could be seen",
     },
 )
+METRICS = Program(
+    "hafta metrics",
+    "Print metrics for Prometheus: how services stand, where their sequences are, and what the journal has counted.",
+    (
+        Setting(
+            "textfile", _file, "", "write them to this file, in one step, for node_exporter", "FILE",
+            shown_default="to stdout", environment="",
+        ),
+        Setting(
+            "state", _file, "", "keep totals in this directory, so that they go on where the journal forgets", "DIR",
+            shown_default="$STATE_DIRECTORY, or none: count what the journal has", environment="",
+        ),
+        _switch("openmetrics", "print OpenMetrics, not the older text format"),
+        _switch("user", "units of this user, not of the system"),
+    ),
+    (exits.OK, exits.USAGE, exits.PERMISSION, exits.IN_USE, exits.SYSTEM),
+    "",
+    {
+        exits.PERMISSION: "nothing could be seen",
+        exits.IN_USE: "another one counts in the same directory",
+        exits.SYSTEM: "prometheus-client is missing, or a file cannot be written",
+    },
+)  # fmt: skip

@@ -92,6 +92,12 @@ class Tally:
         """Take what journald says that it has left out."""
         self.losses.append(Loss(entry.at, entry.number("N_DROPPED", 1), "journald's rate limit"))
 
+    def forget(self, count: int) -> None:
+        """Forget all but the newest processes, this many."""
+        for process in list(self._numbers)[:-count]:
+            del self._numbers[process]
+        self._words.clear()
+
     def _check_number(self, entry: Entry) -> None:
         number = entry.number("HAFTA_NUMBER")
         process = entry.boot, f"{entry.fields.get('_PID', '')} {entry.run}"

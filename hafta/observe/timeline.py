@@ -17,6 +17,7 @@ from __future__ import annotations
 
 STEP = 500_000
 LAG = 600_000_000
+LATEST = 64  # boots, steps and sleeps that are remembered where all is not needed
 LONGEST = 10 * 366 * 86_400_000_000  # ten years
 
 
@@ -56,6 +57,13 @@ class Timeline:
     def awake(self) -> None:
         """Note that it has woken up."""
         self._asleep = 0
+
+    def forget(self) -> None:
+        """Forget boots, steps and sleeps of long ago."""
+        for boot in list(self._bases)[:-LATEST]:
+            del self._bases[boot]
+        for some in (self.steps, self.sleeps, self.untold):
+            del some[:-LATEST]
 
     def of_wall(self, wall: int) -> int:
         """Return the time for a wall clock time, by the clock as it stands at the newest entry."""

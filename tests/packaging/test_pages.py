@@ -20,7 +20,7 @@ from hafta.overlord.overlord import STOP_SIGNALS
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(programs.walk())
 SERVICES = {program.name: program for program in programs.services(ROOT)}
-UNITS = [path.name for pattern in ("*.service", "*.target") for path in (ROOT / "units").glob(pattern)]
+UNITS = [path.name for pattern in ("*.service", "*.target", "*.timer") for path in (ROOT / "units").glob(pattern)]
 PAGES = [
     "hafta.7",
     *(f"{name.replace(' ', '-')}.1" for name in (*COMMANDS, *SERVICES)),

@@ -51,7 +51,7 @@ def content(wheel):
 
 def test_the_wheel_has_every_unit_page_and_completion_below_the_prefix(wheel, generated):
     data = {name.partition(".data/data/")[2] for name in content(wheel) if ".data/data/" in name}
-    units = {path.name for path in (ROOT / "units").iterdir() if path.suffix in {".service", ".target"}}
+    units = {path.name for path in (ROOT / "units").iterdir() if path.suffix in {".service", ".target", ".timer"}}
     assert {f"lib/systemd/system/{name}" for name in units} | {"lib/systemd/catalog/hafta.catalog"} == {
         name for name in data if name.startswith("lib/")
     }

@@ -67,11 +67,25 @@ class Journal:
         finally:
             reader.close()
 
-    def units(self) -> list[str]:
-        """Return the names of the units that have reported events of HAFTA."""
+    def is_there(self, cursor: str) -> bool:
+        """Tell whether the journal still has the entry of this cursor. It leaves reading where it is."""
+        reader = self._open()
+        try:
+            reader.seek_cursor(cursor)
+            return bool(reader._next()) and bool(reader.test_cursor(cursor))  # noqa: SLF001
+        except OSError:
+            return False
+        finally:
+            reader.close()
+
+    def units(self, after: str = "") -> list[str]:
+        """Return the names of the units that have reported events of HAFTA; `after`: since the entry of this cursor."""
         self._begin()
         self._match_ours(self._home)
-        self._reader.seek_head()
+        if after:
+            self._reader.seek_cursor(after)
+        else:
+            self._reader.seek_head()
         field = "_SYSTEMD_UNIT" if self._user is None else "_SYSTEMD_USER_UNIT"
         found = {self._field(field) for _ in self._steps()}
         return sorted(name for name in found if name.endswith(".service") and not name.startswith("user@"))
@@ -99,12 +113,14 @@ class Journal:
         debug: bool = False,
         since: int | None = None,
         newest: int | None = None,
+        after: str = "",
     ) -> Iterator[Raw]:
         """Yield the entries of these units and of the machine, in their order.
 
         `everything`: also what the units print, and what others claim of them. `debug`: of that, also what has the
         priority debug. `since`: only those from this wall clock
-        time on, in microseconds. `newest`: only the last entries, this many at most.
+        time on, in microseconds. `newest`: only the last entries, this many at most. `after`: only
+        what stands behind the entry of this cursor, which must be there.
         Before the journal begins without having stopped comes the last entry of anybody.
         """
         self._begin()
@@ -115,6 +131,8 @@ class Journal:
         if newest is not None:
             self._reader.seek_tail()
             is_new = bool(self._reader._previous(newest))  # noqa: SLF001
+        elif after:
+            is_new = self._seek_behind(after)
         elif since is not None:
             self._reader.seek_realtime(max(since, 0))
         else:
@@ -127,6 +145,12 @@ class Journal:
                 yield last
             has_stopped = number == _STOPPED or (has_stopped and number != _STARTED)
             yield raw
+
+    def _seek_behind(self, cursor: str) -> bool:
+        """Go to the entry of a cursor; tell whether that one is not matched, so that the reader stands at a new one."""
+        self._reader.seek_cursor(cursor)
+        self._cursor = cursor
+        return self._step() and not self._reader.test_cursor(cursor)
 
     def follow(self) -> Iterator[Raw | None]:
         """Yield what comes after what was read, and None whenever there is nothing: then wait for POLL seconds."""

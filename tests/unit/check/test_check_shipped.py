@@ -13,6 +13,8 @@ from hafta.cli.group import run_group
 ROOT = Path(__file__).parents[3]
 UNITS = sorted(path for folder in ("units", "examples") for path in (ROOT / folder).rglob("*.*")
                if path.suffix in {".service", ".socket", ".target"})  # fmt: skip
+#: What is meant to be so: the directory of node_exporter belongs to root. It has no capability but one to read.
+MEANT = {"hafta-metrics.service": ["HC031"]}
 #: What `hafta unit` is asked for.
 ASKED = {
     "a program": ("--name", "feed", "--", "/bin/true"),
@@ -66,7 +68,8 @@ def test_there_are_units_to_look_at():
 def test_a_unit_that_is_shipped_or_shown_passes(path, installed):
     for other in UNITS:
         installed(other.name, other.read_text())
-    assert findings(installed(path.name, path.read_text())) == []
+    found = findings(installed(path.name, path.read_text()))
+    assert [one.split()[1] for one in found] == MEANT.get(path.name, [])
 
 
 @pytest.mark.parametrize("kind", ASKED)

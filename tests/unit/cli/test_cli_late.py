@@ -16,6 +16,7 @@ ROOMS = {
     "demo": "demo journal",
     "guard": "guard journal",
     "log": "journal observe",
+    "metrics": "journal observe",
     "report": "journal observe",
     "run": "journal overlord units",
     "status": "journal observe",

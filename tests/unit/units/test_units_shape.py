@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from unit_files import SERVICES, UNITS, read
+from unit_files import METRICS, SERVICES, UNITS, read
 
 from hafta.service.options import Warm
-from hafta.units.sandbox import SANDBOX
+from hafta.units.sandbox import SANDBOX, Needs, sandbox
 
 INGEST = UNITS.parent / "examples" / "ingest" / "ingest.service"
 #: Said by DynamicUser= already.
@@ -29,6 +29,28 @@ def users():
 def test_all_services_stand_in_the_one_sandbox_of_the_project(file):
     left_out = IMPLIED if file == INGEST else set()
     assert shut_in(file.read_text()) == [pair for pair in SANDBOX if pair[0] not in left_out]
+
+
+def test_metrics_stand_in_the_same_sandbox_with_one_capability_to_read():
+    """ProtectProc= would hide whose the processes are, and with that whom to believe."""
+    file = "/var/lib/prometheus/node-exporter"
+    needs = Needs(proc=True, capabilities=("CAP_DAC_READ_SEARCH",), writes=(f"-{file}",))
+    wanted = [pair for pair in sandbox(needs) if pair[0] not in {"ProtectProc", "AmbientCapabilities"}]
+    text = (UNITS / METRICS[0]).read_text()
+    assert shut_in(text) == [("AmbientCapabilities", ""), *wanted]
+    unit = read(METRICS[0])
+    assert unit["Service", "ExecStart"] == [f"/usr/bin/hafta metrics --textfile {file}/hafta.prom"]
+    assert unit["Unit", "ConditionPathIsDirectory"] == [file]
+    assert unit["Service", "StateDirectoryMode"] == ["0700"]
+
+
+def test_the_timer_of_metrics_is_off_until_somebody_enables_it():
+    assert read(METRICS[1])["Install", "WantedBy"] == ["timers.target"]
+    assert not any(section == "Install" for section, _ in read(METRICS[0]))
+    for recipe in ("debian/rules", "rpm/hafta.spec"):
+        lines = (UNITS.parent / "packaging" / recipe).read_text().splitlines()
+        starting = [line for line in lines if METRICS[1] in line and "enable" in line.replace("--no-enable", "")]
+        assert starting == []
 
 
 def test_a_dead_server_does_not_take_its_client_along():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 UNITS = Path(__file__).parents[3] / "units"
 SERVICES = ("hafta-server.service", "hafta-client.service", "hafta-client@.service")
+METRICS = ("hafta-metrics.service", "hafta-metrics.timer")
 
 
 def read(name):
