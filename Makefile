@@ -13,7 +13,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY ?= $(VENV)/hypothesis
 # What the tests need of Debian; packages and machines say themselves what they need (packaging/need).
 NEEDED := python3-venv python3-click python3-sdnotify gcc libc6-dev systemd strace e2fsprogs graphviz user-mode-linux \
           python3-fusepy etcd-server iproute2 iptables postgresql python3-psycopg python3-urllib3 \
-          python3-systemd systemd-journal-remote python3-prometheus-client
+          python3-systemd systemd-journal-remote python3-prometheus-client python3-jinja2
 
 .PHONY: help run check test lint types unit mutants packages system daemons hosts torture torture-power corpus fuzz bench bench-peers bench-system deb rpm clean
 

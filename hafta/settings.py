@@ -167,6 +167,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def file_name(text: str) -> str:
+    """Read the path of a file or directory, as it is from here."""
+    import os
+
+    return os.path.abspath(path(text))
+
+
 def path(text: str) -> str:
     """Read a path."""
     if not text or "\0" in text:

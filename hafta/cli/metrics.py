@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def metrics(**given: Any) -> int:
     """Look, count what is new in the journal, and print or write it all."""
     from hafta.cli.looking import read
-    from hafta.cli.metrics_text import text_of, write
+    from hafta.cli.metrics_text import text_of
 
     values = read(PROGRAM, given)
     from hafta.observe.sources.measuring import measure
@@ -29,7 +29,9 @@ def metrics(**given: Any) -> int:
     found = measure(values.state or os.environ.get("STATE_DIRECTORY", ""), os.environ, of_user=values.user)
     text = text_of(found.samples, found.histograms, openmetrics=values.openmetrics)
     if values.textfile:
-        write(values.textfile, text)
+        from hafta.cli.files import replace
+
+        replace(values.textfile, text, "name a file in a directory that you may write to, and that node_exporter reads")
     else:
         click.get_binary_stream("stdout").write(text)
     for line in found.missing:

@@ -1,12 +1,8 @@
-"""Samples as the text that Prometheus reads, by its own library, and the file that node_exporter takes them from."""
+"""Samples as the text that Prometheus reads, by its own library."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-
 from hafta import exits
-from hafta.causes import cause_of
 from hafta.errors import HaftaError
 from hafta.observe.metrics import FAMILIES, HISTOGRAM, Family, histogram
 
@@ -60,30 +56,6 @@ def text_of(
     registry.register(found)
     made: bytes = (exposition.generate_latest if openmetrics else generate_latest)(registry)
     return made
-
-
-def write(path: str, text: bytes) -> None:
-    """Replace a file in one step, readable for everybody. Raises HaftaError.
-
-    The new one is not called *.prom before it is whole: node_exporter reads whatever is.
-    """
-    directory, name = os.path.split(os.path.abspath(path))
-    new = os.path.join(directory, f".{name}.{os.getpid()}.new")
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fchmod(fd, 0o644)  # it is read by another user, whatever the umask
-            os.rename(new, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(new)
-            raise
-    except OSError as error:
-        hint = "name a file in a directory that you may write to and node_exporter reads"
-        raise HaftaError(f"cannot write {path}: {cause_of(error).words}", hint, status=exits.SYSTEM) from error
 
 
 def _family(family: Family, samples: Iterable[Sample]) -> Any:

@@ -14,13 +14,15 @@ from hafta.cli.table import put
 from hafta.errors import UsageError
 from hafta.observe.figures import Window
 from hafta.observe.figures import report as figures
+from hafta.observe.grouped import WAYS, hours, rows
 from hafta.observe.times import iso
-from hafta.settings import Program, Setting, switch
+from hafta.settings import Program, Setting, file_name, switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hafta.observe.closing import History
     from hafta.settings import Values
 
 VERSION = 1  # of the JSON
@@ -47,11 +49,26 @@ STRICT = Setting("strict", switch, default=False, help="status 1 if any part of 
 DEFINITIONS = Setting(
     "definitions", switch, default=False, help="explain each figure, and how it is made", environment=""
 )
+
+
+def way(text: str) -> str:
+    """Read by what a report is divided."""
+    if text not in WAYS:
+        raise ValueError(f"one of {', '.join(WAYS)}")
+    return text
+
+
+BY = Setting("by", way, "", "divide it, too: by node, cause or day", "node|cause|day", environment="")
+HTML = Setting(
+    "html", file_name, "", "write a page that needs no script and no network, with pictures", "FILE", environment=""
+)
+BADGE = Setting("badge", file_name, "", "write a small picture (SVG) of the availability", "FILE", environment="")
 PROGRAM = Program(
     "hafta report",
     "Show how available units were, what ended them and how fast they were back, from the journal.",
     (
-        since("7d", "the begin of it"), UNTIL, SLO, COUNT_STOPS, STRICT, DEFINITIONS, DIRECTORY, AS_JSON, USER,
+        since("7d", "the begin of it"), UNTIL, SLO, BY, COUNT_STOPS, STRICT, DEFINITIONS, HTML, BADGE, DIRECTORY,
+        AS_JSON, USER,
     ),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[NAME]...",
@@ -79,13 +96,37 @@ def report(names: tuple[str, ...], **given: Any) -> int:
         hint = "the begin must be before the end, and the end not after now"
         raise UsageError("--since and --until leave no time between them", hint)
     window = Window(begin, min(end, now), values.slo, values.count_stops)
-    units = [figures(history, window, past.wall) for history in found]
+    units = [
+        {**figures(history, window, past.wall), "groups": _groups(history, window, past, values)} for history in found
+    ]
     past.complain()
+    made = document(units, past, past.wall(now))
+    if values.html or values.badge:
+        _write(units, [hours(history, window, past.wall) for history in found], made, past.wall(now), values)
     if values.json:
-        put(json.dumps(document(units, past, past.wall(now)), indent=2, allow_nan=False))
-    else:
+        put(json.dumps(made, indent=2, allow_nan=False))
+    elif not values.html and not values.badge:
         _print(units, values)
     return exits.FAILED if _is_bad(units, values) else exits.OK
+
+
+def _groups(history: History, window: Window, past: Past, values: Values) -> list[dict[str, Any]]:
+    return rows(history, window, values.by, past.wall) if values.by else []
+
+
+def _write(units: list[dict[str, Any]], hours: list[Any], made: dict[str, Any], now: float, values: Values) -> None:
+    """Write the files that are asked for. Raises HaftaError."""
+    from hafta.cli.files import replace
+
+    hint = "name a file in a directory that you may write to"
+    if values.html:
+        from hafta.cli.report_page import page
+
+        replace(values.html, page(units, hours, made["missing"], now), hint)
+    if values.badge:
+        from hafta.cli.badge import badge
+
+        replace(values.badge, badge(units), hint)
 
 
 def document(units: list[dict[str, Any]], past: Past, now: float) -> dict[str, Any]:

@@ -43,6 +43,28 @@ def lines(unit: dict[str, Any], where: Sequence[str] = (), *, counts_stops: bool
     yield from _failures(unit, where)
     yield from _rollbacks(unit)
     yield from _unknown(unit)
+    yield from _groups(unit["groups"])
+
+
+def _groups(groups: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a row for each node, cause or day, with the columns of which anything is known."""
+    heads = {"availability": "AVAILABLE", "down_seconds": "DOWN", "unknown_seconds": "UNKNOWN", "failures": "FAILURES"}
+    heads["rollbacks"] = "ROLLBACKS"
+    keys = [key for key in heads if any(row[key] is not None for row in groups)]
+    rows = [["", *(heads[key] for key in keys)]]
+    rows += [[shown(row["name"])[:60], *(_cell(key, row[key]) for key in keys)] for row in groups]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows if groups else ():
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        yield f"  {'   '.join(cells)}"
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if key == "availability":
+        return "-" if value["value"] is None else percent(value["value"], is_whole=value["low"] == 1)
+    return lasting(value) if key.endswith("_seconds") else f"{value:,}"
 
 
 def percent(value: float, *, is_whole: bool) -> str:

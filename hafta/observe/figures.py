@@ -106,6 +106,7 @@ def report(history: History, window: Window, wall: Callable[[int], float]) -> di
         "unknown": [_interval(span, wall) for span in count.spans if span.what is Class.UNKNOWN],
         "intervals": [_interval(span, wall) for span in count.spans],
         "outages": [_outage(one, wall) for one in count.outages],
+        "groups": [],  # hafta/observe/grouped.py
     }
 
 

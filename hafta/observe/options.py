@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from hafta import exits
-from hafta.settings import Program, Setting, path, switch
+from hafta.settings import Program, Setting, file_name, switch
 
 TYPE_CHECKING = False
 
@@ -25,10 +23,6 @@ def seconds(text: str) -> float:
 
 def _switch(name: str, text: str, short: str = "") -> Setting:
     return Setting(name, switch, default=False, help=text, short=short, environment="")
-
-
-def _file(text: str) -> str:
-    return os.path.abspath(path(text))
 
 
 STATUS = Program(
@@ -58,11 +52,11 @@ METRICS = Program(
     "Print metrics for Prometheus: how services stand, where their sequences are, and what the journal has counted.",
     (
         Setting(
-            "textfile", _file, "", "write them to this file, in one step, for node_exporter", "FILE",
+            "textfile", file_name, "", "write them to this file, in one step, for node_exporter", "FILE",
             shown_default="to stdout", environment="",
         ),
         Setting(
-            "state", _file, "", "keep totals in this directory, so that they go on where the journal forgets", "DIR",
+            "state", file_name, "", "keep totals in this directory: they go on where the journal forgets", "DIR",
             shown_default="$STATE_DIRECTORY, or none: count what the journal has", environment="",
         ),
         _switch("openmetrics", "print OpenMetrics, not the older text format"),

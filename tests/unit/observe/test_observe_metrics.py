@@ -14,9 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
 from hafta import exits
+from hafta.cli.files import replace
 from hafta.cli.group import run_group
 from hafta.cli.metrics_text import text_of
-from hafta.cli.metrics_text import write as put
 from hafta.errors import HaftaError
 from hafta.observe import totals
 from hafta.observe.closing import close
@@ -309,8 +309,8 @@ def test_the_file_is_replaced_in_one_step_readable_for_all_and_never_half_of_it_
     )
     before = os.umask(0o077)
     try:
-        put(str(tmp_path / "hafta.prom"), b"one\n")
-        put(str(tmp_path / "hafta.prom"), b"two\n")
+        replace(str(tmp_path / "hafta.prom"), b"one\n", "x")
+        replace(str(tmp_path / "hafta.prom"), b"two\n", "x")
     finally:
         os.umask(before)
     [(first, info), (second, _)] = seen
@@ -325,7 +325,7 @@ def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path):
     (tmp_path / "hafta.prom").mkdir()
     (tmp_path / "hafta.prom" / "x").touch()
     with pytest.raises(HaftaError, match=r"cannot write .*hafta\.prom"):
-        put(str(tmp_path / "hafta.prom"), b"one\n")
+        replace(str(tmp_path / "hafta.prom"), b"one\n", "x")
     assert os.listdir(tmp_path) == ["hafta.prom"]
 
 

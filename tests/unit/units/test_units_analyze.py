@@ -43,6 +43,6 @@ def test_an_unknown_word_would_be_seen(analyze, tmp_path):
 
 @pytest.mark.parametrize(("name", "tenths"), [*((name, 5) for name in SERVICES), (METRICS[0], 12)])
 def test_exposure_is_at_most_half_a_point_of_ten_and_of_what_reads_all_little_more(analyze, name, tenths):
-    """--threshold counts in tenths. What counts metrics is root, who may read all: that alone is more than half a point."""
+    """--threshold counts in tenths. What counts metrics is root and may read all, which alone is half a point."""
     done = analyze("security", "--offline=yes", f"--threshold={tenths}", "--no-pager", str(UNITS / name))
     assert done.returncode == 0, done.stdout + done.stderr
