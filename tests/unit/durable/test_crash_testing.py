@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 
 import pytest
 from durable_support import power
@@ -11,8 +10,6 @@ from durable_support import power
 import hafta
 from hafta.stores import FileStore, MemoryStore
 from hafta.testing import Violated, crash_everywhere
-from hafta.testing.child import ChildFailed
-from hafta.testing.child import run as run_child
 
 ITEMS = ("a", "b")
 
@@ -315,13 +312,6 @@ def test_a_cut_store_shows_what_is_below_it():
 
     crash_everywhere(_short, world=dict, store=lambda _world: MemoryStore(), call=call)
     assert seen[0] == (False, ["short"], True)
-
-
-def test_a_child_that_ends_by_itself_is_a_failure():
-    with pytest.raises(ChildFailed, match="the process ended by itself, with status 7"):
-        run_child(lambda tell: os._exit(7))
-    with pytest.raises(ChildFailed, match="the process ended by itself, with status -15"):
-        run_child(lambda tell: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def test_the_result_of_a_child_arrives():

@@ -78,7 +78,7 @@ def test_what_is_no_hang_is_left_alone(work):
 
 
 def test_a_hang_after_a_wait_that_ended_early_is_found_at_its_deadline(tmp_path):
-    """The wait had announced half a second: the worker wakes its parent, which would otherwise come too late each time."""
+    """The wait had announced half a second: the worker wakes its parent, which would come too late."""
     program = once("r, w = os.pipe()\nos.write(w, b'x')\nrun.wait(r, 30)\nrun.say('hangs')\ntime.sleep(600)")
     took = []
     while len(took) < 10 and min(took, default=1.0) > 0.45:  # a busy machine is late, too, but not each time
