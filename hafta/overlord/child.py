@@ -17,12 +17,12 @@ from hafta.overlord import attributes
 from hafta.overlord.idle import NO_WAIT, Wait, wait
 from hafta.overlord.passing import NOTHING, Passed, arrange, variables
 from hafta.process import prctl
-from hafta.process.fork import deafen
+from hafta.process.fork import deafen, ignore, unblock
 from hafta.units.unit import Credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from hafta.overlord.roll import Berth
@@ -55,15 +55,19 @@ class Launch(Frozen):
 
     def pack(self) -> tuple[Any, ...]:
         """Return a plain one as values for another process."""
-        credentials = self.credentials.values()
-        given = self.replace(environment=dict(self.environment), credentials=credentials)
-        return given.values()[: self._fields.index("steps")]
+        given = self.replace(environment=dict(self.environment), credentials=self.credentials.values())
+        return given.values()[:PLAIN]
 
     @classmethod
-    def unpack(cls, values: tuple[Any, ...]) -> Launch:
-        """Return what was packed."""
-        given = dict(zip(cls._fields, values, strict=False))
-        return cls(**{**given, "credentials": Credentials(*given["credentials"])})
+    def unpack(cls, values: Sequence[Any]) -> Launch:
+        """Return what was packed. By position: that is quick, and a keeper does it for each process of a unit."""
+        given = dict(zip(cls._fields, values, strict=False)) | _UNUSED
+        given["credentials"] = Credentials(*given["credentials"])
+        return cls(*given.values())
+
+
+PLAIN = Launch._fields.index("steps")  # how many fields a plain one has
+_UNUSED = dict(zip(Launch._fields[PLAIN:], (attributes.NOTHING, NOTHING, NO_WAIT), strict=True))
 
 
 class Child(Frozen):
@@ -87,7 +91,7 @@ def become(
         if has_handlers:
             deafen(signal.SIG_DFL)
         if launch.ignore_sigpipe:
-            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            ignore(signal.SIGPIPE)
         _connect(output, launch.passed)
         status = FDS
         report = arrange(launch.passed, report)
@@ -112,7 +116,7 @@ def become(
         _enter(launch)
         _take(launch.steps.last)
         status = EXEC
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        unblock()
         wait(idle)
         os.execve(launch.path, launch.argv, _environment(launch))  # noqa: S606 - without a shell is what is wanted
     except Exception as error:

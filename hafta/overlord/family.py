@@ -25,7 +25,7 @@ import time
 
 from hafta.overlord.roll import Berth
 from hafta.process.stat import bytes_of, read_process, users_of
-from hafta.process.table import MARKER, Session, children, descendants
+from hafta.process.table import MARKER, Session, children, children_in_text, descendants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class _Owners:
 
     def note(self, children: Iterable[int]) -> None:
         """Take note of the children that there are now."""
-        self._new = set(children) - self._units.keys()
+        self._new = set(children).difference(self._units)
 
     def missing(self) -> set[int]:
         """Return those of them of which it is not known whose they are."""
-        return self._new - self._units.keys()
+        return self._new.difference(self._units)  # unlike `-`, this does not go through all that are known
 
     def of(self, name: str) -> list[int]:
         """Return the children of a unit."""
@@ -89,6 +89,39 @@ class _Memory:
         self.latest: dict[str, int] = {}  # unit -> when the last process that was started for it began
 
 
+class _Listing:
+    """Our children that are neither the keeper nor strangers.
+
+    The kernel lists all of them, which costs what there are. So it is asked only when `is_stale`, and what it has said
+    is gone through only when that has changed.
+    """
+
+    def __init__(self, keeper: Callable[[], int]) -> None:
+        self._keeper = keeper
+        #: Children that the overlord had before it was one: a shell's, before exec. Not the keeper: when that has died,
+        #: another process may have its number.
+        self.strangers = frozenset(children(os.getpid())) - {keeper()}
+        self._listed = (b"", 0)
+        self.found: list[int] = []
+        self.is_stale = True
+
+    def look(self) -> bool:
+        """Bring it up to date; return whether that has changed it."""
+        if not self.is_stale:
+            return False
+        self.is_stale = False
+        before, self._listed = self._listed, (children_in_text(os.getpid()), self._keeper())
+        if self._listed == before:
+            return False
+        others = {self._keeper(), *self.strangers}
+        self.found = [child for child in map(int, self._listed[0].split()) if child not in others]
+        return True
+
+    def forget(self) -> None:
+        """Take the next list for another one in any case: a number that has been reaped may stand in it again."""
+        self._listed = (b"", 0)
+
+
 class Family:
     """Looks at the overlord's descendants; `keeper` returns the pid of the one that belongs to no service."""
 
@@ -102,15 +135,11 @@ class Family:
     ) -> None:
         self._identity = identity
         self._runners = runners
-        self._keeper = keeper
         self._roll = roll
         self._cgroup = cgroup
-        #: Children that the overlord had before it was one: a shell's, before exec. Not the keeper: when that has died,
-        #: another process may have its number.
-        self.strangers = frozenset(children(os.getpid())) - {keeper()}
+        self.listing = _Listing(keeper)
         self._owners = _Owners()
         self._memory = _Memory()
-        self._children: list[int] | None = None  # as they were listed, until `refresh`
         self._open: dict[tuple[int, int], float] = {}  # rule 4: since when
 
     # What the overlord's runners tell
@@ -177,15 +206,13 @@ class Family:
 
         Between two calls only what is known already can change: a process that is counted is there until it is reaped.
         """
-        self._children = None
+        self.listing.is_stale = True
 
     def own_children(self) -> list[int]:
         """Return our children without the keeper and the strangers."""
-        if self._children is None:
-            known = {self._keeper(), *self.strangers}
-            self._children = [child for child in children(os.getpid()) if child not in known]
-            self._owners.note(self._children)
-        return self._children
+        if self.listing.look():
+            self._owners.note(self.listing.found)
+        return self.listing.found
 
     def everyone(self) -> list[int]:
         """Return all descendants that live, without the keeper and the strangers."""
@@ -294,6 +321,7 @@ class Family:
                 return
             hear()
             pid, status = os.waitpid(dead.si_pid, 0)
+            self.listing.forget()
             yield pid, status, self._owners.pop(pid)
 
     def reap_all(self) -> None:

@@ -266,9 +266,10 @@ def _fork_for(overlord: int, trust: _Trust, given: list[Any], fds: list[int]) ->
     slot, moves, *packed = given
     output, report, *cgroup = fds
     berth = Berth(trust.estate.roll, *(cgroup or (-1,)), moves=moves, slot=slot)
+    launch = Launch.unpack(packed)
     pid = berth.fork_sibling()
     if pid == 0:
-        become(Launch.unpack(tuple(packed)), berth, overlord, output, report, has_handlers=False)
+        become(launch, berth, overlord, output, report, has_handlers=False)
     return max(pid, 0)
 
 

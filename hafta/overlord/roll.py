@@ -20,7 +20,7 @@ from hafta.boot import boot_id
 from hafta.frozen import Frozen
 from hafta.process.cgroup import join
 from hafta.process.fork import clone
-from hafta.process.stat import started
+from hafta.process.stat import own_start, started
 from hafta.process.table import Session
 
 TYPE_CHECKING = False
@@ -59,10 +59,10 @@ class Roll:
         """Take a slot that was not used."""
         self._free.append(slot)
 
-    def sign(self, slot: int, pid: int) -> None:
-        """Write a session into its slot: the child does this."""
+    def sign(self, slot: int) -> None:
+        """Write the session of the calling process into its slot: the child does this."""
         with suppress(OSError):
-            os.pwrite(self.fd, _entry(pid, int(started(pid) or 0)), HEADER + slot * SLOT)
+            os.pwrite(self.fd, b"%-31s\n" % b" ".join(own_start()), HEADER + slot * SLOT)
 
     def signature(self, slot: int) -> int:
         """Return the number of the session that is written into a slot; 0 if none is."""
@@ -141,7 +141,7 @@ class Berth:
 
     def take(self) -> None:
         """Put the calling process on the roll and into its cgroup: the child does this, before its program begins."""
-        self.roll.sign(self.slot, os.getpid())
+        self.roll.sign(self.slot)
         if self.cgroup >= 0 and not self._inside:
             with suppress(OSError):  # the table of processes is still there
                 join(self.cgroup)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 #: As numbers, and by the function behind signal.signal(): making enums of 64 signals is most of the work of a fork.
 _ALL = frozenset(map(int, signal.valid_signals()))
+_SET, _IGNORED = int(signal.SIG_SETMASK), int(signal.SIG_IGN)
 _CHANGEABLE = tuple(sorted(_ALL - {signal.SIGKILL, signal.SIGSTOP}))
 
 #: clone3(2): the same number on all machines that Python runs on.
@@ -36,6 +37,16 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         _signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unblock() -> None:
+    """Let all signals come: a program begins so."""
+    _signal.pthread_sigmask(_SET, ())
+
+
+def ignore(signum: int) -> None:
+    """Have a signal ignored."""
+    _signal.signal(signum, _IGNORED)
 
 
 def deafen(disposition: signal.Handlers) -> None:

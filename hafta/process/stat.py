@@ -71,6 +71,14 @@ def users_of(pid: int) -> frozenset[int]:
     return frozenset(map(int, line.split()[1:4]))
 
 
+def own_start() -> tuple[bytes, bytes]:
+    """Return the number of the calling process, and when it began. For a fork: it touches few pages. Raises OSError."""
+    fd = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    line = os.read(fd, 1024)
+    os.close(fd)
+    return line[: line.index(b" ")], line[line.rindex(b")") + 2 :].split(b" ", 20)[19]
+
+
 def started(pid: int) -> str:
     """Return when a process began, in ticks of the kernel's clock; empty if it does not exist or is a zombie."""
     process = read_process(pid)

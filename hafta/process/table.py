@@ -56,18 +56,24 @@ def children(pid: int) -> list[int]:
 
     If the list changes while it is read, the kernel may skip a child. So it is read twice.
     """
-    return sorted(_children(pid) | _children(pid))
+    return sorted(map(int, children_in_text(pid).split()))
 
 
-def _children(pid: int) -> set[int]:
+def children_in_text(pid: int) -> bytes:
+    """Return the same as the kernel writes it: to compare that with an earlier one costs less than numbers."""
+    first, second = _children(pid), _children(pid)
+    return first if first == second else b" ".join({*first.split(), *second.split()})
+
+
+def _children(pid: int) -> bytes:
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
-        return set()
+        return b""
     found = [bytes_of(pid, f"task/{thread}/children") for thread in threads]
     if None in found and not _has_lists():
-        return {process.pid for process in all_processes() if process.parent == pid}
-    return {int(word) for words in found if words for word in words.split()}
+        return b" ".join(b"%d" % process.pid for process in all_processes() if process.parent == pid)
+    return b" ".join(filter(None, found))
 
 
 def _has_lists() -> bool:

@@ -161,13 +161,13 @@ class FakeRoll:
 def family_of(identity, *runners):
     """A family that takes also our present children for the overlord's."""
     found = family.Family(identity, {runner.name: runner for runner in runners}, lambda: 0, FakeRoll())
-    found.strangers = frozenset()
+    found.listing.strangers = frozenset()
     return found
 
 
 def test_a_process_belongs_to_the_unit_of_its_main_process_or_of_its_environment(child):
     by_main = family_of("id", FakeRunner("m.service", main=child.pid))
-    by_main.strangers = frozenset()
+    by_main.listing.strangers = frozenset()
     assert by_main.owner(child.pid) == "m.service"
     assert child.pid in by_main.members("m.service")
     assert by_main.members("x.service") == []
@@ -242,7 +242,7 @@ def test_who_was_seen_below_a_unit_stays_its_own_when_it_is_an_orphan_in_a_sessi
 def test_strangers_and_the_keeper_are_nobodys(child):
     assert child.pid not in family.Family("id", {}, lambda: 0, FakeRoll()).own_children()
     found = family.Family("id", {}, lambda: child.pid, FakeRoll())
-    assert child.pid not in found.strangers, "its number may come again"
+    assert child.pid not in found.listing.strangers, "its number may come again"
     assert child.pid not in found.own_children()
 
 
@@ -380,3 +380,14 @@ def test_the_dead_are_heard_before_they_are_reaped():
     assert [one for one in ended if one[0] == pid] == [(pid, 3 << 8, "m.service")]  # others may have left some
     assert heard[0] == "m.service"
     assert found.owner(pid) == ""
+
+
+def test_the_children_are_gone_through_only_when_they_have_changed(child):
+    found = family_of("id")
+    assert child.pid in found.own_children()
+    before = found.own_children()
+    found.refresh()
+    assert found.own_children() is before, "nothing has come or gone: the work does not grow with the children"
+    found.listing.forget()
+    found.refresh()
+    assert found.own_children() is not before, "one was reaped, and another may have its number"
