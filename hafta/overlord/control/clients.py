@@ -38,6 +38,7 @@ ROOM = 64 * 1024  # bytes of an answer that are made before the client has taken
 SLICE = 0.02  # seconds of work for a client before others have their turn
 RETRY = 1.0  # seconds without new clients, when there is no descriptor left
 BACKLOG = 16
+_FRESH = "new"  # beside the socket, and not longer than its name
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -189,17 +190,21 @@ class ControlSocket:
         self._socket = self._listen()
 
     def _listen(self) -> socket.socket:
-        """Listen. Raises OSError."""
+        """Listen. Raises OSError. The path is there only once it is listened at: nobody who finds it is refused."""
+        fresh = os.path.join(os.path.dirname(self.path), _FRESH)
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         before = os.umask(0o177)  # nobody else can come in between bind(2) and chmod(2)
         try:
-            listener.bind(self.path)
+            listener.bind(fresh)
+            listener.listen(BACKLOG)
+            os.rename(fresh, self.path)
         except OSError:
             listener.close()
             raise
         finally:
             os.umask(before)
-        listener.listen(BACKLOG)
         self.inode = os.lstat(self.path).st_ino
         self.loop.watch(listener, self._accept)
         return listener

@@ -1,6 +1,7 @@
 """The control socket: it answers with systemd's property names, and no client can hold the overlord up or end it."""
 
 import os
+import socket
 import stat
 import time
 
@@ -262,6 +263,23 @@ def test_a_swept_socket_is_made_again(serve, tmp_path):
             served.loop.set_timer(("test", ""), 0.0, lambda: None)
             served.loop.turn()
         assert asking.receive() == {"a": 1}
+
+
+def test_who_finds_the_socket_is_never_refused(serve, tmp_path, monkeypatch):
+    """The path comes with a rename, of what is listened at already."""
+    asked = []
+
+    def rename(old, new):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(old)
+        asked.append(os.path.lexists(new))
+        os.replace(old, new)
+
+    monkeypatch.setattr(os, "rename", rename)
+    (tmp_path / "new").write_text("what a killed overlord has left")
+    serve(lambda _: iter(()))
+    assert asked == [False]
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_overlord_that_nobody_asks_does_not_load_json():
