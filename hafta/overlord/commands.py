@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hafta.overlord.launcher import Started
-    from hafta.units.unit import Command
+    from hafta.units.unit import Command, Unit
 
 #: The directive of each phase, for people.
 DIRECTIVES = {
@@ -19,6 +19,11 @@ DIRECTIVES = {
     "stop": "ExecStop=",
     "stop_post": "ExecStopPost=",
 }
+
+
+def directive(unit: Unit, phase: str) -> str:
+    """Return the directive of a phase. A socket has no ExecStop=: what it runs before it closes is ExecStopPre=."""
+    return "ExecStopPre=" if unit.socket and phase == "stop" else DIRECTIVES[phase]
 
 
 class Control:

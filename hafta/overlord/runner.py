@@ -202,7 +202,7 @@ class Runner:
         else:
             self._post(Event.EMPTY)
 
-    def _post(self, event: Event) -> None:
+    def _post(self, event: Happening) -> None:
         self._context.post(self, event)
 
     def _set_timer(self, seconds: float) -> None:
@@ -224,7 +224,7 @@ class Runner:
     def _start(self, command: Command, *, control: bool) -> Started:
         return self._launcher.start(command, self._variables(), self._heard, control=control)
 
-    def _attempt(self, start: Callable[[], None], otherwise: Event = Event.BAD) -> None:
+    def _attempt(self, start: Callable[[], None], otherwise: Happening = Event.BAD) -> None:
         try:
             start()
         except Exception as error:

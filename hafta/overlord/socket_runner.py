@@ -1,4 +1,4 @@
-"""A .socket: carries out what its machine decides (socket_table.py). It has no process."""
+"""A .socket: carries out what its machine decides (socket_table.py). It has no process but those of its commands."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from functools import partial
 
 from hafta.frozen import Frozen
 from hafta.journal.overlord_events import UnitFailed, UnitListening, UnitStopped
+from hafta.overlord.commands import directive
 from hafta.overlord.connection import Connection
 from hafta.overlord.flushing import flush
 from hafta.overlord.opening import OpeningError, link, open_address, set_options
 from hafta.overlord.runner import Runner
-from hafta.overlord.socket_table import Phase, SocketAction, SocketEvent, SocketMachine
+from hafta.overlord.socket_table import COMMANDS, Phase, SocketAction, SocketEvent, SocketMachine
+from hafta.overlord.tell import command_failed
 from hafta.units.restart import Limit
 from hafta.units.sockets import Socket
 from hafta.units.unit import Account
@@ -25,8 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hafta.journal.event import Event as JournalEvent
     from hafta.overlord.context import Context
     from hafta.overlord.table import Happening
+    from hafta.units.restart import Outcome
     from hafta.units.sockets import Listen
     from hafta.units.unit import Unit
 
@@ -50,7 +54,7 @@ class SocketRunner(Runner):
         super().__init__(unit, context)
         self.spec = unit.socket or Socket()
         self.service = next(iter(unit.needs.triggers), "")  # with Accept=no
-        self.phases = SocketMachine()
+        self.phases = SocketMachine([name for name in COMMANDS.values() if getattr(unit.commands, name)])
         self.machine = self.phases
         self.endpoints: list[Endpoint] = []
         self._starts = Limit(self.spec.limits.interval, self.spec.limits.burst)
@@ -63,8 +67,10 @@ class SocketRunner(Runner):
             SocketAction.FLUSH: self._flush,
             SocketAction.TRIGGER: lambda: context.handover.trigger(self.service),
             SocketAction.CLOSE: self._close,
-            SocketAction.SAY_STOPPED: lambda: context.report(UnitStopped(self.name)),
-            SocketAction.SAY_FAILED: lambda: context.report(UnitFailed(self.name, self._why())),
+            SocketAction.RUN: self._run,
+            SocketAction.KILL: self._killer.kill_control,
+            SocketAction.SAY_STOPPED: lambda: self._ended(UnitStopped(self.name)),
+            SocketAction.SAY_FAILED: lambda: self._ended(UnitFailed(self.name, self._why())),
         }
 
     @property
@@ -76,8 +82,61 @@ class SocketRunner(Runner):
         """Move on, and do what that asks for."""
         if event is SocketEvent.INCOMING and self.phases.phase is Phase.LISTENING and not self.admits():
             event = SocketEvent.FLOODED
-        for action in self.phases.take(event):
+        if event is SocketEvent.LATE:
+            self._blame()
+        actions = self.phases.take(event)
+        phase = self.phases.phase
+        for action in actions:
             self._doings[action]()
+            if self.phases.phase is not phase:
+                return  # it could not be opened, and has gone another way
+
+    # Commands
+
+    def _run(self) -> None:
+        phase = COMMANDS[self.phases.phase]
+        self._attempt(lambda: self._control.begin(phase, getattr(self.unit.commands, phase)), SocketEvent.BAD)
+        self._set_late()
+
+    def _set_late(self) -> None:
+        self._loop.set_timer(("state", self.name), self.unit.timeout_start, lambda: self._post(SocketEvent.LATE))
+
+    def control_exited(self, outcome: Outcome) -> None:
+        """Take the end of a command: run the next one, or end the phase."""
+        process = self._control.ended()
+        process.read()
+        self._launcher.drain()
+        self._loop.clear_timer(("state", self.name))
+        result = self.machine.judge_command(outcome, forgiven=process.command.ignore_failure)
+        if self.phases.phase is Phase.CLEARING:  # we have killed it
+            self.handle(SocketEvent.DONE)
+        elif result != "success":
+            self.trouble = process.trouble
+            self._blame()
+            self._context.report(command_failed(self, self._control.phase, process.pid, outcome))
+            self.phases.fail(result)
+            self.handle(SocketEvent.BAD)
+        elif self._control.has_more:
+            self._attempt(self._control.next, SocketEvent.BAD)
+            self._set_late()
+        else:
+            self.handle(SocketEvent.DONE)
+
+    def _blame(self) -> None:
+        """Remember which directive has failed: the first one counts."""
+        if self.phases.result == "success":
+            self._control.failed = self._control.phase
+
+    def _variables(self) -> dict[str, str]:
+        """Return nothing: a socket has no main process, and no result that its commands could ask for."""
+        return {}
+
+    def _ended(self, event: JournalEvent) -> None:
+        """Say that it rests; what its commands have left behind ends."""
+        self._loop.clear_timer(("state", self.name))
+        if self._control.phase:
+            self._killer.kill()
+        self._context.report(event)
 
     def admits(self) -> bool:
         """Count a start; False when there were more than TriggerLimitBurst=."""
@@ -90,10 +149,16 @@ class SocketRunner(Runner):
         service, limits = self.service or "its template", self.spec.limits
         reasons = {
             "service-start-limit-hit": f"{service} was started too often (StartLimitBurst=)",
+            "timeout": f"{self._directive} took longer than {self.unit.timeout_start:g} s (TimeoutSec=)",
+            **dict.fromkeys(("exit-code", "signal", "core-dump"), f"{self._directive} failed"),
             "trigger-limit-hit": f"it started {service} more than {limits.burst} times in {limits.interval:g} s"
             " (TriggerLimitBurst=)",
         }
         return reasons.get(self.phases.result, self.trouble or self.phases.result)
+
+    @property
+    def _directive(self) -> str:
+        return directive(self.unit, self._control.failed) if self._control.failed else "a command"
 
     # Open and closed
 

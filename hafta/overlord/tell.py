@@ -6,7 +6,7 @@ import signal
 
 from hafta.journal import overlord_events as events
 from hafta.journal.event import show_duration
-from hafta.overlord.commands import DIRECTIVES
+from hafta.overlord.commands import DIRECTIVES, directive
 from hafta.overlord.table import PHASES, STARTING, UP, Action, State
 from hafta.units.unit import INFINITE
 
@@ -131,7 +131,7 @@ def command_failed(runner: Runner, phase: str, pid: int, outcome: Outcome) -> Ev
     """Return the event of a command of the control process that failed."""
     return events.CommandFailed(
         runner.name,
-        DIRECTIVES[phase],
+        directive(runner.unit, phase),
         pid,
         status=None if outcome.signal else outcome.code,
         signal=_signal(outcome.signal) if outcome.signal else None,

@@ -149,9 +149,13 @@ CONDITIONS = {
     for kind in KINDS
 }
 
+_OF_SOCKET = {name: Directive(f"exec {field}", commands, adds=True) for name, field in socketfile.COMMANDS.items()} | {
+    "TimeoutSec": Directive("timeout", values.timeout),
+}
+
 #: By section and name.
 DIRECTIVES: dict[str, dict[str, Directive]] = {
     "Unit": _UNIT | CONDITIONS,
     "Service": _PROCESS | _LIFE | _ATTRIBUTES | _LIMITS | _DESCRIPTORS,
-    "Socket": socketfile.HONOURED | socketfile.REFUSED,
+    "Socket": socketfile.HONOURED | socketfile.REFUSED | _OF_SOCKET,
 }

@@ -172,18 +172,6 @@ def timestamping(value: str, _: Specifiers) -> int:
     return 0
 
 
-def optional_command(otherwise: str) -> Callable[[str, Specifiers], tuple[str, ...]]:
-    """Make a reader of commands that may fail; it refuses all others."""
-
-    def read(value: str, _: Specifiers) -> tuple[str, ...]:
-        prefixes = value[: len(value) - len(value.lstrip("-@:+!"))]
-        if "-" not in prefixes:
-            raise ValueError(otherwise)
-        return (value,)
-
-    return read
-
-
 def refused(instead: str) -> Callable[[str, Specifiers], str]:
     """Make a reader that refuses every value, saying what could stand there instead."""
 

@@ -7,7 +7,7 @@ from hafta.units.directives import DIRECTIVES, NAMES
 from hafta.units.execstart import as_run
 from hafta.units.ignored import is_harmless, is_sandbox
 from hafta.units.restart import Policy, Statuses
-from hafta.units.socketfile import make_socket
+from hafta.units.socketfile import COMMANDS, make_socket
 from hafta.units.streams import Standard, Stream
 from hafta.units.unit import INFINITE, About, Account, Commands, Needs, Unheeded, Unit
 from hafta.units.unitfile import UnitError
@@ -144,11 +144,10 @@ class _Reader:
         except ValueError as error:
             hint = f"correct {self.specifiers.file}"
             raise UnitError(f"{unit.name}: expected {error}", hint) from None
-        for entry in (entry for entry in self.taken.get("not run", ()) if entry.value):
-            self.unheeded.setdefault(entry.name, entry)
+        commands = Commands(**{phase: values.pop(f"exec {phase}", ()) for phase in COMMANDS.values()})
         triggers = (found.service,) if found.service else ()
         needs = unit.needs.replace(triggers=triggers, before=(*unit.needs.before, *triggers))
-        return unit.replace(socket=found, needs=needs)
+        return unit.replace(socket=found, needs=needs, commands=commands)
 
     def _settle_times(self, values: dict[str, Any]) -> None:
         if values.get("type") == "oneshot":

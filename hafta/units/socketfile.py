@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hafta.units.names import Name
 
 ACCEPT_BURST = 200  # TriggerLimitBurst= where each connection is one start
-_COMMANDS = "no command that must succeed: sockets run none here; move it to ExecStartPre= of the service"
 _ADDRESSES = "ListenStream=, ListenDatagram=, ListenSequentialPacket= or ListenFIFO=: no others are opened here"
 
 #: What is told to the kernel about each socket, by the name of the directive.
@@ -68,12 +67,14 @@ _REASONS = {
     **dict.fromkeys(("ListenNetlink", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction"), _ADDRESSES),
     "SocketProtocol": "no protocol: only the usual ones are spoken here",
 }
-#: One that may fail (prefix -) is left out, and named.
+#: The phase of units.unit.Commands that each directive fills.
 COMMANDS = {
-    name: Directive("not run", listen.optional_command(_COMMANDS), adds=True)
-    for name in ("ExecStartPre", "ExecStartPost", "ExecStopPre", "ExecStopPost")
+    "ExecStartPre": "start_pre",
+    "ExecStartPost": "start_post",
+    "ExecStopPre": "stop",
+    "ExecStopPost": "stop_post",
 }
-REFUSED = {name: Directive(name, listen.refused(why)) for name, why in _REASONS.items()} | COMMANDS
+REFUSED = {name: Directive(name, listen.refused(why)) for name, why in _REASONS.items()}
 
 
 def make_socket(found: dict[str, Any], name: Name) -> Socket:

@@ -61,7 +61,7 @@ def states(runner: Runner) -> tuple[str, str]:
     """Return what systemd calls ActiveState and SubState."""
     state = runner.state
     if isinstance(runner, SocketRunner):
-        return _STATES.get(state, ("active", ""))[0], runner.phases.phase.value
+        return _STATES.get(state, (state.value.partition(" ")[0], ""))[0], runner.phases.phase.value
     if state is State.ACTIVE:
         if not runner.unit.is_service:
             return "active", "active"

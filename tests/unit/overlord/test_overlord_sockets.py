@@ -271,3 +271,85 @@ def test_what_waits_is_dropped_if_it_shall_be(place, listening):
         overlord.wait_for(r"x\.service is stopped", 2)
     assert overlord.stop() == 0
     assert len(overlord.pids("x.service")) == 2
+
+
+def noting(place, word, status=0, sleep=""):
+    """A command that notes its name, and whether the socket is there."""
+    name = f"sock={place.path}/x.sock; test -S $$sock && there=yes || there=no"
+    return f"/bin/sh -c '{name}; echo {word} $$there >>{place.path}/order; {sleep} exit {status}'"
+
+
+def test_the_commands_of_a_socket_run_before_and_behind_opening_and_closing(place, listening):
+    listening.service()
+    listening.socket(
+        f"ListenStream={listening.path}",
+        "RemoveOnStop=yes",
+        f"ExecStartPre={noting(place, 'pre')}",
+        f"ExecStartPre=-{noting(place, 'forgiven', 3)}",
+        f"ExecStartPost={noting(place, 'post')}",
+        f"ExecStopPre={noting(place, 'stop-pre')}",
+        f"ExecStopPost={noting(place, 'stop-post')}",
+    )
+    overlord = place.start("x.socket")
+    overlord.wait_for("x.socket listens on")
+    assert listening.ask() in wait_until(lambda: overlord.pids("x.service"))
+    assert overlord.stop() == 0
+    order = ["pre no", "forgiven no", "post yes", "stop-pre yes", "stop-post no"]
+    assert place.read("order").splitlines() == order
+    assert not overlord.find("command of Exec"), "a service that has been started by it does not matter to them"
+
+
+@pytest.mark.parametrize(
+    ("lines", "order", "said"),
+    {
+        "before it is open": (["Pre=1"], ["Pre no"], "ExecStartPre= failed"),
+        "behind that": (
+            ["Post=1"],
+            ["Post yes", "StopPre yes", "StopPost no"],
+            "ExecStartPost= failed",
+        ),
+    }.values(),
+    ids=["before it is open", "behind that"],
+)
+def test_a_command_that_fails_fails_its_socket_and_what_requires_it(place, listening, lines, order, said):
+    listening.service(unit=["Requires=x.socket"])
+    directives = {"Pre": "ExecStartPre", "Post": "ExecStartPost", "StopPre": "ExecStopPre", "StopPost": "ExecStopPost"}
+    status = dict(line.split("=") for line in lines)
+    names = (*status, "StopPre", "StopPost")
+    commands = [f"{directives[name]}={noting(place, name, status.get(name, 0))}" for name in names]
+    listening.socket(f"ListenStream={listening.path}", "RemoveOnStop=yes", *commands)
+    overlord = place.start("x.service")
+    assert overlord.wait() == 1
+    assert overlord.find(f"x.socket failed: {said}")
+    assert overlord.find("x.service failed: it requires x.socket")
+    assert place.read("order").splitlines() == order
+    assert not os.path.exists(listening.path)
+
+
+def test_a_command_of_a_socket_that_takes_too_long_is_killed_with_all_that_it_has_started(place, listening):
+    listening.service()
+    listening.socket(
+        f"ListenStream={listening.path}",
+        "TimeoutSec=200ms",
+        f"ExecStartPost=/bin/sh -c 'sleep 1000 & echo $$! >{place.path}/left; wait'",
+    )
+    overlord = place.start("x.socket")
+    assert overlord.wait() == 1
+    assert overlord.find("x.socket failed: ExecStartPost= took longer than 0.2 s")
+    assert not is_alive(int(place.read("left")))
+
+
+def test_a_stop_while_a_command_of_a_socket_runs_ends_it_and_closes(place, listening):
+    listening.service()
+    listening.socket(
+        f"ListenStream={listening.path}",
+        f"ExecStartPost=/bin/sh -c 'echo >{place.path}/runs; exec sleep 1000'",
+        f"ExecStopPre={noting(place, 'stop-pre')}",
+        f"ExecStopPost={noting(place, 'stop-post')}",
+        "RemoveOnStop=yes",
+    )
+    overlord = place.start("x.socket")
+    wait_until(lambda: os.path.exists(place.file("runs")))
+    assert overlord.stop() == 0
+    assert place.read("order").splitlines() == ["stop-post no"]
+    assert not overlord.find("x.socket failed")

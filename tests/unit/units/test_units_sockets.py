@@ -85,10 +85,17 @@ def test_a_boolean_says_whether_ipv6_is_alone(files):
         assert dict(of(files, "ListenStream=80", f"BindIPv6Only={word}").options) == {"BindIPv6Only": meaning}
 
 
-def test_a_command_that_may_fail_is_left_out_and_named(files):
+def test_commands_are_read_as_those_of_a_service(files):
     files.service("x")
-    files.write("x.socket", "[Socket]\nListenStream=/a\nExecStartPost=-/bin/true\nExecStartPost=@-/bin/true x\n")
-    assert [each.directive for each in files.load("x.socket")["x.socket"].unheeded] == ["ExecStartPost"]
+    lines = ("ExecStartPre=/bin/a", "ExecStartPre=-/bin/b ; +/bin/c", "ExecStopPre=@/bin/d e", "TimeoutSec=5")
+    files.write("x.socket", "\n".join(("[Socket]", "ListenStream=/a", "ExecStopPost=/bin/no", "ExecStopPost=", *lines)))
+    unit = files.load("x.socket")["x.socket"]
+    assert unit.unheeded == ()
+    assert [(each.path, each.ignore_failure, each.privileged) for each in unit.commands.start_pre] == [
+        ("/bin/a", False, False), ("/bin/b", True, False), ("/bin/c", False, True),
+    ]  # fmt: skip
+    assert [each.argv for each in unit.commands.stop] == [("e",)]
+    assert (unit.commands.start_post, unit.commands.stop_post, unit.timeout_start) == ((), (), 5.0)
 
 
 def test_the_service_of_a_socket_is_reached_and_comes_after_it(files):
@@ -119,7 +126,7 @@ REFUSED = {
     "accept for one service": ("ListenStream=/a\nAccept=yes\nService=x.service", "no Service= with Accept=yes"),
     "accept nobody": ("ListenStream=/a\nAccept=yes\nMaxConnections=0", "MaxConnections= of 1 or more"),
     "links to what": ("ListenStream=/a\nListenStream=/b\nSymlinks=/c", "exactly one address that is a path"),
-    "a command": ("ListenStream=/a\nExecStartPre=/bin/true", "sockets run none here"),
+    "a command": ("ListenStream=/a\nExecStartPre=bin/true", "expected"),
     "a name": ("ListenStream=/a\nFileDescriptorName=a:b", "without a colon"),
     "a size": ("ListenStream=/a\nReceiveBuffer=4G", "below 2G"),
 }
