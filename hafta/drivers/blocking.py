@@ -8,8 +8,6 @@ from hafta.engine.machine import Phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from hafta.drivers.conductor import Conductor
 
 _NORMAL, _ROLLBACK, _UNWIND, _ASK, _UNWOUND = Phase.NORMAL, Phase.ROLLBACK, Phase.UNWIND, Phase.ASK, Phase.UNWOUND
@@ -24,10 +22,14 @@ def drive(conductor: Conductor) -> None:
             _ask(conductor)
         elif phase is _NORMAL or phase is _ROLLBACK or phase is _UNWIND:
             try:
-                if phase is _NORMAL:
-                    answer = _run_normal(conductor)
-                else:
+                if phase is not _NORMAL:
                     answer = conductor.undoing()(conductor.run, machine.mark[0])
+                else:
+                    conductor.release()
+                    if machine.node.plain and not conductor.observers.see_every_step:
+                        answer = machine.walk(conductor.run)  # this node, and the plain ones that follow
+                    else:
+                        answer = conductor.entering().normal_function(conductor.run)
             except Exception as error:
                 conductor.failed(error)
             except BaseException as error:
@@ -38,15 +40,6 @@ def drive(conductor: Conductor) -> None:
             conductor.go_on()
         else:
             return
-
-
-def _run_normal(conductor: Conductor) -> Any:
-    """Run a normal function, and the plain ones that follow as long as no observer wants to see each step."""
-    conductor.release()
-    machine = conductor.machine
-    if machine.node.plain and not conductor.observers.see_every_step:
-        return machine.walk(conductor.run)
-    return conductor.entering().normal_function(conductor.run)
 
 
 def _ask(conductor: Conductor) -> None:

@@ -67,8 +67,7 @@ class Conductor:
         now = self._now()
         machine.arrive(now)
         self.run.deadline = None if node.timeout is None else now + node.timeout
-        admit = getattr(node.policy_function, "admit", None)
-        if admit is not None:
+        if not node.plain and (admit := getattr(node.policy_function, "admit", None)) is not None:
             admit(now)  # an open circuit breaker raises: this attempt fails before it has begun
         for see in self.observers.entering:
             see(machine)

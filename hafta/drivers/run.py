@@ -107,7 +107,7 @@ class Run(Generic[Data]):
         machine = self._machine
         known = machine.mark[1]
         if state:
-            known = {**known, **state} if known else state
+            known = known | state if known else state
         machine.mark = (value, known)
         record = self._record
         if record is not None:

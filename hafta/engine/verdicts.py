@@ -24,13 +24,13 @@ _ANSWERS = "answer proceed(node), EXIT, ROLL_BACK_CURRENT, ROLL_BACK_PREVIOUS, F
 
 def checked(answer: object, kind: Kind, node: Node) -> Verdict:
     """Return what was answered to an event of this kind, if it may be. Raises IllegalMove."""
+    if isinstance(answer, Verdict) and answer.act in _LEGAL[kind]:
+        return answer
     is_orphaned = kind is Kind.ORPHANED
     judge = "orphaned function" if is_orphaned else f"policy of node {node}"
     if not isinstance(answer, Verdict):
         hint = _ORPHANED_ANSWERS if is_orphaned else _ANSWERS
         raise IllegalMove(f"the {judge} answered {answer!r}, which is not a verdict", hint)
-    if answer.act not in _LEGAL[kind]:
-        hint = "its rollback function has just succeeded: proceed, or roll back to the previous node"
-        hint = _ORPHANED_ANSWERS if is_orphaned else hint
-        raise IllegalMove(f"the {judge} answered {answer!r} to {kind.value}", hint)
-    return answer
+    hint = "its rollback function has just succeeded: proceed, or roll back to the previous node"
+    hint = _ORPHANED_ANSWERS if is_orphaned else hint
+    raise IllegalMove(f"the {judge} answered {answer!r} to {kind.value}", hint)
