@@ -88,10 +88,12 @@ class Frozen:
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with these fields changed. Raises TypeError for a name that is not a field."""
-        fields = dict(zip(self._fields, self._values, strict=True)) | changes
-        if len(fields) != len(self._fields):
-            raise TypeError(f"{type(self).__name__} has no field {sorted(fields.keys() - set(self._fields))}")
-        return type(self)(*fields.values())  # as a new one: what a subclass refuses, it refuses here
+        fields, values = self._fields, list(self._values)
+        for name, value in changes.items():
+            if name not in fields:
+                raise TypeError(f"{type(self).__name__} has no field {sorted(changes.keys() - set(fields))}")
+            values[fields.index(name)] = value
+        return type(self)(*values)  # as a new one: what a subclass refuses, it refuses here
 
 
 _set = object.__setattr__  # past the one that refuses

@@ -117,8 +117,10 @@ def _verdict_on_one(reason: Any, rules: list[Part]) -> Verdict | None:
 
 def _severest(verdicts: Iterable[Verdict | None]) -> Verdict | None:
     """Return the severest verdict, of equally severe ones that with the longest delay."""
-    given = (verdict for verdict in verdicts if verdict is not None)
-    return max(given, key=lambda verdict: (_SEVERITY.index(verdict.act), verdict.delay), default=None)
+    given = [verdict for verdict in verdicts if verdict is not None]
+    if not given:
+        return None  # the usual case
+    return max(given, key=lambda verdict: (_SEVERITY.index(verdict.act), verdict.delay))
 
 
 def _part_ways(one: Verdict, other: Verdict) -> bool:
