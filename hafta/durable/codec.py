@@ -42,6 +42,9 @@ _INT = Struct("<q")
 _FLOAT = Struct("<d")
 _pack_size = _SIZE.pack
 _pack_int = _INT.pack
+_pack_number = Struct("<cq").pack  # with the tag before it, as the next two
+_pack_numbers = Struct("<cqcq").pack
+_pack_times = Struct("<cdcd").pack
 _keys: dict[str, bytes] = {}  # the keys of a program's states, encoded; programs have few
 _names: dict[str, bytes] = {}  # the names of its nodes
 _shapes: dict[tuple[str, str, tuple[str, ...]], bytes] = {}  # what stays the same of each sequence, encoded
@@ -54,18 +57,22 @@ _NO_STATE = b"d" + _pack_size(0)
 def frame(position: Position) -> bytes:
     """Return the frame of the records that follow. Raises StoreError of kind "value"."""
     *outer, inner = position.sequences
-    sequences = [_sequence(one, one.checkpoint, one.state) for one in outer]
-    sequences.append(_sequence(inner, 0, None))
-    times = b"f" + _FLOAT.pack(position.entered) + b"f" + _FLOAT.pack(position.boottime)
-    ends = times + _text(position.boot) + _number(position.pid)
+    stand = [_sequence(one, one.checkpoint, one.state) for one in outer]
+    stand.append(_sequence(inner, 0, None))
+    times = _pack_times(b"f", position.entered, b"f", position.boottime)
+    ends = times + (_names.get(position.boot) or _name(position.boot)) + _number(position.pid)
     if position.cause is not None or position.host:
         ends += b"".join(encode(value, "cause") for value in origin.more(position))
-    return _OPENINGS[origin.form(position)] + _pack_size(len(sequences)) + b"".join(sequences) + ends
+    return b"".join((_OPENINGS[origin.form(position)], _pack_size(len(stand)), *stand, ends))
 
 
 def growth(sequences: tuple[SequencePosition, ...]) -> int:
     """Return by how many bytes a frame may still grow while the nodes stay: by what goes on there, and what follows."""
-    return sum(_largest_doing(one.nodes) - len(_doing(one.doing)) for one in sequences)
+    size = 0
+    for one in sequences:
+        nodes = one.nodes
+        size += (_largest.get(nodes) or _largest_doing(nodes)) - len(_doing(one.doing))
+    return size
 
 
 def body(checkpoint: int, state: Mapping[str, Any], room: int) -> bytes:
@@ -79,7 +86,7 @@ def body(checkpoint: int, state: Mapping[str, Any], room: int) -> bytes:
         kind = type(value)
         name = _keys.get(key) or _key(key, "state")
         if kind is int and -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-            text += name + b"i" + _pack_int(value)
+            text += name + _pack_number(b"i", value)
         elif kind is str:
             data = value.encode("utf-8", "surrogatepass")
             text += name + b"s" + _pack_size(len(data)) + data
@@ -149,7 +156,7 @@ def _decode_bytes(tag: bytes, data: bytes) -> Any:
 
 def _encode_int(value: int, key: str, _depth: int) -> bytes:
     if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-        return b"i" + _pack_int(value)
+        return _pack_number(b"i", value)
     size = value.bit_length() // 8 + 1
     if size > LONGEST_INT:
         raise StoreError(f"{key}: an int of {size} bytes is too large", "record it as text or bytes", kind="value")
@@ -234,11 +241,11 @@ def _sequence(one: SequencePosition, checkpoint: int, state: dict[str, Any] | No
     shape = sequence, version, nodes
     fixed = _shapes.get(shape) or _fixed(shape)
     node = _names.get(name) or _name(name)
-    stack = [_visit(visit, nodes) for visit in visits]
-    counts = b"i" + _pack_int(attempt) + b"i" + _pack_int(checkpoint)
+    counts = _pack_numbers(b"i", attempt, b"i", checkpoint)
     said = encode(state, name) if state else _NO_STATE
+    stack = [_visit(visit, nodes) for visit in visits]
     own = b"N" if kept is None else _encode_dict(kept, "", 0)
-    return fixed + node + _doing(doing) + counts + said + b"l" + _pack_size(len(stack)) + b"".join(stack) + own
+    return b"".join((fixed, node, _doing(doing), counts, said, b"l", _pack_size(len(stack)), *stack, own))
 
 
 def _fixed(shape: tuple[str, str, tuple[str, ...]]) -> bytes:
@@ -268,11 +275,10 @@ def _doing(doing: Doing) -> bytes:
 
 def _largest_doing(nodes: tuple[str, ...]) -> int:
     """Return how many bytes a doing has at most that leads to one of these nodes."""
-    if (size := _largest.get(nodes)) is None:
-        _make_room(_largest)
-        act, function = (max((each.name for each in kind), key=len) for kind in (Act, FUNCTIONS))
-        then = [act, max(nodes, key=lambda node: len(_text(node)), default="")]
-        _largest[nodes] = size = len(encode([function, True, then, 0, False, 0, 0], "doing"))
+    _make_room(_largest)
+    act, function = (max((each.name for each in kind), key=len) for kind in (Act, FUNCTIONS))
+    then = [act, max(nodes, key=lambda node: len(_text(node)), default="")]
+    _largest[nodes] = size = len(encode([function, True, then, 0, False, 0, 0], "doing"))
     return size
 
 
@@ -296,7 +302,7 @@ def _text(text: str) -> bytes:
 
 
 def _number(number: int) -> bytes:
-    return b"i" + _pack_int(number)
+    return _pack_number(b"i", number)
 
 
 def _make_room(cache: dict[Any, Any]) -> None:

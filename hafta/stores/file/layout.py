@@ -93,7 +93,8 @@ def is_slot_size(size: int) -> bool:
 
 def head(geometry: Geometry, synced: int, frame: bytes) -> bytes:
     """Return the bytes before the frame."""
-    fields = _HEAD.pack(MAGIC, FORMAT, SLOTS, geometry.slot_size, geometry.ident, synced, len(frame))
+    slot_size, ident = geometry.values()
+    fields = _HEAD.pack(MAGIC, FORMAT, SLOTS, slot_size, ident, synced, len(frame))
     return fields + _CRC.pack(crc32(fields))
 
 
