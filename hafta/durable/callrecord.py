@@ -11,10 +11,10 @@ import os
 import time
 
 from hafta.boot import boot_id
-from hafta.durable import codec, unrecorded
+from hafta.durable import codec
 from hafta.durable.kept import Kept
 from hafta.durable.position import Position
-from hafta.durable.trouble import Trouble
+from hafta.durable.trouble import Trouble, ended_unrecorded, is_over
 from hafta.errors import HaftaError, StoreError
 from hafta.stores.holder import host
 
@@ -88,7 +88,7 @@ class CallRecord:
         if claim.last is None:
             return None
         position = codec.position(claim.last.frame, claim.last.body)
-        return None if unrecorded.is_over(position, self.trouble.which) else position
+        return None if is_over(position, self.trouble.which) else position
 
     def close(self) -> None:
         """Give the claim up, if there is one."""
@@ -174,7 +174,7 @@ class CallRecord:
     def has_ended(self) -> None:
         """Let the next call in this process know that this one is over, where the record could not say so."""
         if self.trouble.ongoing:
-            unrecorded.ended(self.trouble.which, self.checkpoints.store)
+            ended_unrecorded(self.trouble.which, self.checkpoints.store)
 
     def _stand(
         self, writer: Writer, newest: SequencePosition

@@ -1,15 +1,29 @@
-"""When the store fails: raise, or go on without checkpoints and report that once until it works again."""
+"""When the store fails: raise, or go on without checkpoints and report that once until it works again.
+
+A call that ends meanwhile leaves a record that says something that is over. Another process cannot know that, and takes
+it for a crash. This process remembers it (`ended_unrecorded`), and starts from the beginning.
+"""
 
 from __future__ import annotations
 
+import time
+
+from hafta.boot import boot_id
 from hafta.journal.durable_events import StoreTrouble  # now: the trouble may be that no file can be opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.durable.checkpoints import Checkpoints
+    from hafta.durable.position import Position
     from hafta.errors import StoreError
     from hafta.runtime import Runtime
-    from hafta.stores.protocol import Incident
+    from hafta.stores.protocol import Incident, Store
+
+    Which = tuple[str, str, str]
+
+#: When the newest call ended that could not record it, on CLOCK_BOOTTIME, by where its record is, sequence and instance
+#: (one `where` may hold all records of a store). The store is held: no other gets its name then.
+_ended: dict[Which, tuple[float, Store]] = {}
 
 
 class Trouble:
@@ -27,7 +41,7 @@ class Trouble:
         self._sequence = sequence
 
     @property
-    def which(self) -> tuple[str, str, str]:
+    def which(self) -> Which:
         """Which record it is, among all of all stores."""
         return self.where, self._sequence, self._checkpoints.instance
 
@@ -58,3 +72,16 @@ class Trouble:
         """Report what happened, and what is done about it."""
         instance = self._checkpoints.instance
         self._runtime.report(StoreTrouble(self._sequence, instance, self.where, what, action))
+
+
+def ended_unrecorded(which: Which, store: Store) -> None:
+    """Note that a call has ended now, whatever its record says."""
+    _ended[which] = time.clock_gettime(time.CLOCK_BOOTTIME), store
+
+
+def is_over(position: Position, which: Which) -> bool:
+    """Return whether this record was written before the end of such a call."""
+    if which not in _ended:
+        return False
+    when, _ = _ended[which]
+    return position.boottime <= when or position.boot != boot_id()

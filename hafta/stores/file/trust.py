@@ -15,7 +15,6 @@ import stat
 from hafta.causes import Cause, cause_of
 from hafta.errors import StoreError
 from hafta.stores.file.descriptors import close, open_to_look
-from hafta.stores.file.mounts import file_system
 from hafta.trust import is_own, is_shared
 
 TYPE_CHECKING = False
@@ -41,7 +40,7 @@ def explained(error: OSError, path: str) -> StoreError:
     if cause.kind == "full":
         hint += "; what was recorded before is still there"
     if error.errno in _CANNOT:
-        words += f" (file system: {file_system(os.path.dirname(path))})"
+        words += f" (file system: {_file_system(os.path.dirname(path))})"
         hint = "keep the records in a directory on a local file system (ext4, xfs, btrfs)"
     told = StoreError(f"{path}: {words}", hint, kind=cause.kind)
     told.__cause__ = error
@@ -90,7 +89,7 @@ def sync_directory(path: str) -> None:
     finally:
         close(directory)
     if not synced:
-        message = f"{path}: this file system ({file_system(path)}) cannot sync the names of files to the disk"
+        message = f"{path}: this file system ({_file_system(path)}) cannot sync the names of files to the disk"
         hint = 'use the level "process" without sync=True, or a directory on another file system (ext4, xfs, btrfs)'
         raise StoreError(message, hint, kind="system")
 
@@ -147,6 +146,12 @@ def _check_directory(info: os.stat_result, path: str, *, removing: bool) -> None
 def _is_foreign(info: os.stat_result, *, removing: bool = False) -> bool:
     for_the_owner = removing and os.geteuid() == 0
     return not (for_the_owner or is_own(info)) or is_shared(info)
+
+
+def _file_system(path: str) -> str:
+    from hafta.stores.file.mounts import file_system  # late: few file systems lack anything
+
+    return file_system(path)
 
 
 def _shared(path: str, what: str, info: os.stat_result) -> StoreError:
