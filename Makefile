@@ -24,7 +24,7 @@ run: ## the main job, with faults, explained; Ctrl-C ends it (RUN="--explain off
 	@$(PYTHON) -m hafta.demo $(RUN)
 
 check: lint types ## the everyday part of it, in a few minutes: lint, types, unit tests without coverage
-	$(PYTEST) -q -n 2 tests/unit
+	$(PYTEST) -q -n 4 --dist worksteal tests/unit
 
 test: lint types unit packages system daemons hosts torture ## everything
 	@echo "make test: all of it passed$(if $(CI),, (what could not be run here is named above as skipped, with the reason))"

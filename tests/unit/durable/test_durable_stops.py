@@ -23,7 +23,7 @@ from hafta.stores import FileStore, MemoryStore
 from hafta.testing import FakeRuntime
 from hafta.testing.cuts import CutStore, Cutter, Died
 
-SOME = 20  # of so many points one is tried here
+SOME = 40  # of so many points one is tried here
 #: Where a stop that was not recorded counts as a crash: before a call has begun, and when it has left its record.
 ENDS = {"Call.__exit__", "Call._leave", "Call._cut_off", "CallRecord.close", "Sequence._call", "Sequence._call_async"}
 
@@ -199,7 +199,7 @@ def test_a_stop_at_any_point_is_recorded_as_what_was_so(name, driver):
 def test_a_second_stop_at_any_point_while_the_first_one_leaves_changes_nothing(name, driver):
     numbers = sampled(all_points(name, driver))
     for number in numbers[len(numbers) // 2 :: len(numbers) // 2]:
-        for second in sampled(tell(name, driver, number, 0).passed)[len(name) % 6 :: 6]:
+        for second in sampled(tell(name, driver, number, 0).passed)[len(name) % 12 :: 12]:
             tell(name, driver, number, second)
 
 
@@ -218,7 +218,7 @@ def test_crashes_one_after_another_at_any_cut_points_change_nothing():
 
 
 def test_so_it_is_with_files(tmp_path):
-    for number in sampled(all_points("nested resumed", "sync"))[::100]:
+    for number in sampled(all_points("nested resumed", "sync"))[::200]:
         tell("nested resumed", "sync", number, store=FileStore(str(tmp_path / str(number))))
 
 
