@@ -88,7 +88,9 @@ class Reporter:
             self._deliver(((event, 1),))
             return
         try:
-            self._deliver(self._filtered(event))
+            entries = self._filtered(event)
+            if entries:  # in a storm there are none
+                self._deliver(entries)
         finally:
             self._lock.release()
 

@@ -64,8 +64,10 @@ class Storm:
     def offer(self, event: Event, now: float) -> Sequence[Entry]:
         """Return what must be sent now. Raises TypeError, and counts nothing, if the event's key cannot be hashed."""
         key = event.key()
-        hash(key)
-        owed = self.end_window(now) if now >= self.due else ()
+        owed: Sequence[Entry] = ()
+        if now >= self.due:
+            hash(key)  # what it raises is raised before anything is taken out
+            owed = self.end_window(now)
         kept = self._kept.get(key) or self._follow(key, event, now)
         kept.seen += 1
         if kept.seen > BURST:
