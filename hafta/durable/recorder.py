@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from hafta.engine.shape import Shape
 
 
+# As module names these cost a third of what they cost as attributes of their class.
+_NORMAL, _UNWIND, _ASK, _DONE = Phase.NORMAL, Phase.UNWIND, Phase.ASK, Phase.DONE
+_NORMAL_SUCCESS, _NORMAL_FAIL, _ORPHANED = Kind.NORMAL_SUCCESS, Kind.NORMAL_FAIL, Kind.ORPHANED
+
+
 class Recorder(Observer):
     """What one sequence records of itself."""
 
@@ -79,7 +84,7 @@ class Recorder(Observer):
         if machine.rerun is not None:
             self._rerun(machine)
         else:
-            self._begins(self._unwinding() if machine.phase is Phase.UNWIND else UNDOES)
+            self._begins(self._unwinding() if machine.phase is _UNWIND else UNDOES)
 
     def checkpoint(self, value: int, state: dict[str, Any], sync: bool) -> None:  # by position: the hot path
         """Record a checkpoint of the function that runs."""
@@ -116,7 +121,7 @@ class Recorder(Observer):
         if stands is None:
             return
         if machine.rerun is None:
-            if machine.kind is Kind.NORMAL_FAIL:
+            if machine.kind is _NORMAL_FAIL:
                 stands = stands.replace(attempt=machine.attempt)
             if stands.doing.entries is not None:
                 stands = stands.replace(doing=stands.doing.replace(entries=None))
@@ -126,13 +131,13 @@ class Recorder(Observer):
 
     def moved(self, machine: Machine) -> None:
         """Note where control goes; record it where a wait comes before the next function."""
-        if machine.kind is Kind.ORPHANED and self.current is None:
+        if machine.kind is _ORPHANED and self.current is None:
             resume.report_decision(self.record, self.shape, machine)
             self.waiting = None
         if self._reruns:
             self._reran(machine)
         elif machine.phase not in OVER:
-            if machine.kind is Kind.NORMAL_SUCCESS and machine.phase is not Phase.NORMAL and self.current is not None:
+            if machine.kind is _NORMAL_SUCCESS and machine.phase is not _NORMAL and self.current is not None:
                 self.record.kept.revert(self.current.kept)  # its policy has refused the success
             self._next = self._named(next_of(machine))
             if machine.delay:
@@ -153,7 +158,7 @@ class Recorder(Observer):
             doing = doing.replace(reruns=machine.rerun.deaths)
         self.current = self._position(self._named(doing))
         self._has_begun()
-        if machine.phase is Phase.ASK and machine.rerun is None and machine.node.policy_function is not None:
+        if machine.phase is _ASK and machine.rerun is None and machine.node.policy_function is not None:
             self._write(self.current, sync=False)  # a policy that kills its process is to be counted, too
 
     def nested(self, shape: Shape, machine: Machine) -> Recorder | None:
@@ -183,7 +188,7 @@ class Recorder(Observer):
     def is_recorded(self) -> bool:
         """Whether what its functions do is recorded: not what policies call, nor local nodes that run again."""
         machine = self.machine
-        return machine.rerun is None and machine.phase is not Phase.ASK and self in self.record.chain
+        return machine.rerun is None and machine.phase is not _ASK and self in self.record.chain
 
     def leave(self, error: BaseException | None) -> None:
         """Leave the record as the next call should find it. May be called again when it was cut off itself."""
@@ -211,7 +216,7 @@ class Recorder(Observer):
     @property
     def _counts(self) -> bool:
         """Whether the newest function has succeeded, so that what it has changed of the caller's values counts."""
-        return self._next is not None or self.machine.phase is Phase.DONE
+        return self._next is not None or self.machine.phase is _DONE
 
     def _begins(self, doing: Doing) -> None:
         self._reruns = False
@@ -271,7 +276,7 @@ class Recorder(Observer):
     def _finish(self) -> None:
         """Record that this sequence has ended, or what is still to be undone: after a panic, all."""
         machine = self.machine
-        if machine.phase in {Phase.DONE, Phase.FAILED} and not machine.has_failed_to_rerun:
+        if machine.phase in {_DONE, Phase.FAILED} and not machine.has_failed_to_rerun:
             self._end()
         else:
             self._stop()

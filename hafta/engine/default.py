@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.engine.words import PolicyEvent, Verdict
 
+_SUCCESSES = frozenset({Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS})
 #: Failures one to four in a row are rolled back in place; this one goes to the previous node.
 LIMIT = 5
 
@@ -21,6 +22,6 @@ def default_verdict(kind: Kind, attempt: int) -> Verdict:
 
 def default_policy(_run: object, event: PolicyEvent) -> Verdict:
     """Decide for nodes without a policy. Your own policy can call it for events that it does not handle."""
-    if event.to is not None and event.kind in {Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS}:
+    if event.to is not None and event.kind in _SUCCESSES:
         return proceed(event.to)
     return default_verdict(event.kind, event.attempt)

@@ -68,7 +68,7 @@ def restrict(parts: Iterable[Part], event: PolicyEvent, verdict: Verdict) -> Ver
     failed = event.kind in FAILURES
     again = _tries_again(event, verdict)
     if again:
-        verdict = _at_least(verdict, max((part.wait(event) for part in parts), default=0.0))
+        verdict = _at_least(verdict, max([part.wait(event) for part in parts], default=0.0))
     if not again and not (failed and verdict.act in _ROLLING_BACK):
         return verdict
     delay = verdict.delay if again or verdict.act is Act.ROLL_BACK_CURRENT else 0.0
