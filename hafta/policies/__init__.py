@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hafta.policies.breaker import CircuitBreaker, CircuitOpen
     from hafta.policies.deadline import Deadline
     from hafta.policies.escalate import FailSequence, On, Panic
-    from hafta.policies.killed import HostLost, Hung, Killed
+    from hafta.policies.killed import HostLost, Hung, Killed, OutOfMemory
     from hafta.policies.policy import Policy
     from hafta.policies.reasons import reasons_in
     from hafta.policies.retry_after import RetryAfter
@@ -30,6 +30,7 @@ __all__ = [
     "Hung",
     "Killed",
     "On",
+    "OutOfMemory",
     "Panic",
     "Policy",
     "RetryAfter",
@@ -48,6 +49,7 @@ _FILES = {
     "Hung": "killed",
     "Killed": "killed",
     "On": "escalate",
+    "OutOfMemory": "killed",
     "Panic": "escalate",
     "Policy": "policy",
     "RetryAfter": "retry_after",

@@ -3,11 +3,14 @@
 `On(Killed(signal.SIGSEGV), FAIL_SEQUENCE)`. A policy is asked about a death in the next process. Its reason is an
 Interrupted, whose `cause` says how the process ended, where somebody has seen it: a warm parent (docs/warm.md), the
 overlord, or the host that has taken over (docs/hosts.md). Where nobody has, none of these is true.
+
+The kernel kills with SIGKILL when memory runs out: then Killed(SIGKILL) and OutOfMemory() are both true. Write the
+narrower one first: `On(OutOfMemory(), FAIL_SEQUENCE) | On(Killed(signal.SIGKILL), ROLL_BACK_CURRENT)`.
 """
 
 from __future__ import annotations
 
-from hafta.death import HANG, HOST, TIMEOUT, Death
+from hafta.death import HANG, HOST, MEMORY, OOM, TIMEOUT, Death
 from hafta.policies.reasons import reasons_in
 
 TYPE_CHECKING = False
@@ -66,6 +69,17 @@ class HostLost:
 
     def __repr__(self) -> str:
         return f"HostLost({', '.join(map(repr, sorted(self.hosts)))})"
+
+
+class OutOfMemory:
+    """True if the kernel killed the last process for memory: that of the machine, or the limit of its control group."""
+
+    def __call__(self, reason: Any) -> bool:
+        """Tell whether this reason is such a death."""
+        return any(death.why in {OOM, MEMORY} for death in causes_in(reason))
+
+    def __repr__(self) -> str:
+        return "OutOfMemory()"
 
 
 def causes_in(reason: Any) -> Iterator[Death]:

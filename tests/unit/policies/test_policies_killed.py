@@ -1,12 +1,12 @@
-"""Killed, Hung and HostLost: what they say of a reason, by how the process ended."""
+"""Killed, Hung, HostLost and OutOfMemory: what they say of a reason, by how the process ended."""
 
 import signal
 
 import pytest
 
-from hafta.death import HANG, HOST, TIMEOUT, Death
+from hafta.death import HANG, HOST, MEMORY, OOM, TIMEOUT, Death
 from hafta.durable.resume import Interrupted
-from hafta.policies import HostLost, Hung, Killed
+from hafta.policies import HostLost, Hung, Killed, OutOfMemory
 
 SEGV, TERM = signal.SIGSEGV, signal.SIGTERM
 
@@ -16,6 +16,7 @@ def interrupted(cause):
 
 
 BY_SEGV, BY_ITSELF, OF_A_HANG = Death(1, signal=SEGV), Death(1, status=20), Death(1, signal=signal.SIGKILL, why=HANG)
+BY_KERNEL = Death(1, signal=signal.SIGKILL, why=OOM)
 SAID = {
     "one of its signals": (Killed(SEGV, TERM), interrupted(BY_SEGV), True),
     "another signal": (Killed(TERM), interrupted(BY_SEGV), False),
@@ -32,6 +33,10 @@ SAID = {
     "its name": (HostLost("a", "b"), interrupted(Death(1, why=HOST, host="b")), True),
     "another name": (HostLost("a"), interrupted(Death(1, why=HOST, host="b")), False),
     "no lost host": (HostLost(), interrupted(BY_SEGV), False),
+    "the machine has no memory left": (OutOfMemory(), interrupted(BY_KERNEL), True),
+    "its group has no memory left": (OutOfMemory(), interrupted(Death(1, signal=9, why=MEMORY)), True),
+    "somebody else's SIGKILL": (OutOfMemory(), interrupted(Death(1, signal=9)), False),
+    "the kernel's signal is a signal": (Killed(signal.SIGKILL), interrupted(BY_KERNEL), True),
     "a hang that nobody has seen": (Hung(), interrupted(None), False),
 }
 
@@ -57,3 +62,7 @@ def test_what_is_not_the_name_of_a_host_is_refused(wrong):
 
 def test_the_first_and_the_last_signal_are_signals():
     assert repr(Killed(64, 1)) == "Killed(1, 64)"
+
+
+def test_a_condition_is_shown_as_it_is_written():
+    assert [repr(one()) for one in (Hung, OutOfMemory)] == ["Hung()", "OutOfMemory()"]
