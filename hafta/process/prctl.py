@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
+
+from hafta.process.stat import content
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
-PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 _PRCTL = ctypes.CDLL(None, use_errno=True).prctl
@@ -35,23 +37,32 @@ def leave_no_core() -> None:
 
 def set_name(name: str) -> None:
     """Set the name that ps shows, at most 15 bytes."""
-    text = ctypes.create_string_buffer(os.fsencode(name[:15]))
-    call(PR_SET_NAME, ctypes.addressof(text))
+    _write("/proc/self/comm", os.fsencode(name)[:15])
 
 
 def set_title(title: str) -> None:
     """Set the command line that ps and `systemctl status` show. It is cut to the room that the real one has.
 
     The kernel reads it from the memory of the process, at the place that /proc/self/stat gives: that is overwritten.
-    Where the place is not known, nothing happens.
+    Where the place is not known, or may not be written to, nothing happens.
     """
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])
+    fields = (content("/proc/self/stat") or b"").rpartition(b")")[2].split()
+    start, end = (int(fields[45]), int(fields[46])) if len(fields) > 46 else (0, 0)
     if 0 < start < end:
-        text = os.fsencode(title)[: end - start - 1]
-        ctypes.memset(start, 0, end - start)
-        ctypes.memmove(start, text, len(text))
+        text = os.fsencode(title)[: end - start - 1].ljust(end - start, b"\0")
+        with suppress(OSError):
+            _write("/proc/self/mem", text, start)
+
+
+def _write(path: str, text: bytes, offset: int = 0) -> None:
+    """Write to a file of /proc: ctypes would touch five times as many pages, which a forked process has to copy."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if offset:
+            os.lseek(fd, offset, os.SEEK_SET)
+        os.write(fd, text)
+    finally:
+        os.close(fd)
 
 
 def call(option: int, *arguments: int) -> None:

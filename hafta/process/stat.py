@@ -42,8 +42,16 @@ def read_process(pid: int) -> Process | None:
 
 def bytes_of(pid: int, name: str) -> bytes | None:
     """Return a file of /proc/PID; None if it cannot be read: the process is gone, or belongs to another user."""
+    return content(f"/proc/{pid}/{name}")
+
+
+def content(path: str) -> bytes | None:
+    """Return a file of the kernel; None if it cannot be read.
+
+    Without open(): that touches 130 pages, which a process that has just been forked has to copy first.
+    """
     try:
-        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

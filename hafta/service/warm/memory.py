@@ -12,6 +12,7 @@ import os
 
 from hafta.death import MEMORY, OOM
 from hafta.frozen import Frozen
+from hafta.process.stat import content
 
 ROOT = "/sys/fs/cgroup"
 GROUPS = "/proc/self/cgroup"
@@ -57,8 +58,4 @@ def _number(text: str, name: str) -> int:
 
 
 def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:  # there is none, or the sandbox hides it
-        return ""
+    return (content(path) or b"").decode(errors="replace")  # empty: there is none, or the sandbox hides it

@@ -3,6 +3,9 @@
 A forked process shares its pages with its parent until it writes to them, and even counting a reference is a write.
 About a thousand page faults until READY are 6 ms. A standby has them behind it when it is needed: it calls a small
 durable sequence, which fails once, in memory. Nothing of the program itself is called, and nothing is reported.
+
+The parent does the same once before it forks: what the first call leaves behind (caches, specialised bytecode) is then
+written once and shared. Each child writes to 60 pages less.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ def begin(
         safety.check()
         prctl.set_title(f"{name}: parent")
         preload()
+        rehearse(service)
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, and its pages stay shared
         own = dict(environ)

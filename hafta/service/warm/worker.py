@@ -64,12 +64,15 @@ def rename(birth: Birth) -> None:
 def die_first(_birth: Birth) -> None:
     """Have the kernel kill the worker, not its parent, when memory runs out."""
     try:
-        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-            score = int(file.read())
-            file.seek(0)
-            file.write(str(min(1000, score + SOONER)))
-    except (OSError, ValueError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
         return  # a sandbox may forbid it
+    try:
+        os.pwrite(fd, b"%d" % min(1000, int(os.read(fd, 16)) + SOONER), 0)
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(fd)
 
 
 def unblock(birth: Birth) -> None:
