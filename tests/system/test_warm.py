@@ -70,6 +70,7 @@ def test_a_killed_worker_is_replaced_and_systemd_does_not_notice(warm, unit):
     main, old, cursor = pid(warm, unit), current(warm, unit), warm.cursor()
     warm.run("kill", "-KILL", str(old))
     begun(warm, unit, old)
+    warm.wait_for_entry(f"_SYSTEMD_UNIT={unit}", "HAFTA_EVENT=worker-replaced", since=cursor)
     (entry,) = said(warm, unit, "worker-replaced", cursor)
     assert entry["HAFTA_REASON"].startswith("was killed by SIGKILL")
     wait_for_read(warm, warm.cursor())
