@@ -1,4 +1,4 @@
-"""A storm of SIGKILL on the worker and the parent of a warm service under the embedded overlord.
+"""Storms on the worker and the parent of a warm service under the embedded overlord: kills, stops, ends, reloads.
 
 Never two workers (a lock is the witness), no acknowledged checkpoint lost, each visit undone once or ended, and in the
 end no process left. The parent is killed after each row of workers: its successor begins a new row, so that the
@@ -27,6 +27,18 @@ StateDirectory=feed
 Environment=HAFTA_DEADLINE=30 HAFTA_STANDBY=0.02 HAFTA_LADDER=100
 """
 NO_LIMIT = ("StartLimitIntervalSec=0",)
+#: What is stopped by SIGSTOP is found: the worker by its parent, the parent by its overlord.
+WATCHED = """\
+Type=notify
+Restart=always
+RestartSec=0
+KillMode=mixed
+WatchdogSec=3
+TimeoutAbortSec=1
+TimeoutStopSec=20
+StateDirectory=feed
+Environment=HAFTA_DEADLINE=0.5 HAFTA_STANDBY=0.02 HAFTA_LADDER=100 HAFTA_GRACE=0.1
+"""
 
 
 @pytest.fixture
@@ -72,9 +84,9 @@ def worker_of(overlord) -> int:
     return next((pid for pid, name in children(parent).items() if name.endswith("worker")), 0) if parent else 0
 
 
-def kill(pid: int) -> None:
+def kill(pid: int, signum: int = signal.SIGKILL) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signum)
     except ProcessLookupError:
         return
 
@@ -102,6 +114,67 @@ def storm(place, overlord, goal: tuple[int, int, float], chance: random.Random) 
     return killed, parents
 
 
+class Strikes:
+    """What can happen to the processes of a service. Each strike ends when the process that it was for is dead."""
+
+    def __init__(self, overlord) -> None:
+        self._overlord = overlord
+        self.done: dict[str, int] = {}
+
+    def make(self, what: str) -> None:
+        self.done[what] = self.done.get(what, 0) + 1
+        victim = wait_until(lambda: (parent_of if what.endswith("parent") else worker_of)(self._overlord))
+        below = children(victim)
+        getattr(self, f"_{what.partition(' ')[0]}")(victim, below)
+        if what != "reload":  # that is refused while no worker runs, and a later strike may come in between
+            wait_until(lambda: not any(map(is_alive, (victim, *below))))
+
+    def _kill(self, victim: int, _below) -> None:
+        kill(victim)
+
+    def _stop(self, victim: int, _below) -> None:
+        kill(victim, signal.SIGSTOP)
+
+    def _end(self, victim: int, below) -> None:
+        """As an impatient person does: many times, and everybody."""
+        for _ in range(5):
+            for pid in (victim, *below):
+                kill(pid, signal.SIGTERM)
+
+    def _reload(self, _worker: int, _below) -> None:
+        if parent := parent_of(self._overlord):
+            kill(parent, signal.SIGHUP)
+
+
+#: What comes after each other: the parent's turn ends a row of crashes, so that the hold-off does not become long.
+ROW = ("kill", "stop", "reload", "kill", "reload", "stop", "kill")
+LAST = ("kill parent", "stop parent", "end parent", "end worker")
+
+
+def tumult(place, strikes: Strikes, goal: tuple[int, float], chance: random.Random) -> None:
+    """Strike so many rows, or for so long."""
+    rows, seconds = goal
+    end = time.monotonic() + seconds
+    for number in range(rows):
+        for what in (*chance.sample(ROW, 3), LAST[number % len(LAST)]):
+            if chance.random() < 0.75:
+                size = written(place)
+                wait_until(lambda size=size: written(place) > size)
+            time.sleep(chance.expovariate(40))
+            strikes.make(what)
+        if time.monotonic() > end:
+            return
+
+
+def reloaded(overlord) -> bool:
+    """Reload, and wait until another worker of the same parent works; False if it was refused."""
+    parent, old = wait_until(lambda: parent_of(overlord)), wait_until(lambda: worker_of(overlord))
+    refused = overlord.text.count("did not reload")
+    kill(parent, signal.SIGHUP)
+    wait_until(lambda: not is_alive(old) or overlord.text.count("did not reload") > refused)
+    return not is_alive(old) and parent_of(overlord) == parent
+
+
 def written(place) -> int:
     """Return how much the service has written down."""
     path = place.file("s/feed/log")
@@ -126,6 +199,27 @@ def test_a_storm_of_kills(place, tell, long):
     assert (workers, parents) == (1000, 100) if long else workers > 10
     tell(workers + parents, f"SIGKILL of {workers} workers and {parents} parents, {judge.visits} visits,"
          f" {judge.undone} undone")  # fmt: skip
+
+
+def test_a_storm_of_stops_ends_and_reloads(place, tell, long):
+    """SIGSTOP of worker and parent, bursts of SIGTERM, and SIGHUP while records are written, between kills."""
+    seed = random.randrange(1 << 32)
+    place.service("feed", f"{sys.executable} {PROGRAM}", *WATCHED.splitlines(), unit=NO_LIMIT)
+    overlord = place.start("feed")
+    overlord.wait_for("Unit feed.service is ready")
+    strikes = Strikes(overlord)
+    tumult(place, strikes, (300, 5000.0) if long else (300, 25.0), random.Random(seed))
+    before = written(place)
+    wait_until(lambda: "\nend " in place.read("s/feed/log")[before:])
+    wait_until(lambda: reloaded(overlord))
+    assert overlord.stop() == 0
+    judge = Judge()
+    for line in place.read("s/feed/log").splitlines():
+        judge.read(line)
+    assert judge.faults[:5] == [], f"seed {seed}, {len(judge.faults)} faults"
+    assert set(strikes.done) >= {"kill", "stop", "reload", "stop parent", "end parent"}
+    figures = ", ".join(f"{count} {what}" for what, count in sorted(strikes.done.items()))
+    tell(sum(strikes.done.values()), f"{figures}; {judge.visits} visits, {judge.undone} undone")
 
 
 def judged(*lines: str) -> list[str]:
