@@ -1,8 +1,7 @@
-"""Runs in a booted machine: two copies of hafta-client in the same sandbox, one cold, one warm, are killed in turn.
+"""Runs in a booted machine: copies of hafta-client in the same sandbox, one cold, one warm, are struck in turn.
 
-Prints, as JSON, how long each took from the SIGKILL to its entries `resumed` and `rolled-back`, by the time at which
-journald was sent them; and from a SIGSTOP of the warm worker to the same entries of the next one. (The parent's own
-entries would not do: it sums up what is alike.)
+Nothing is asked while that goes on: when each process was struck is kept, and the journal is read once afterwards. An
+entry counts by the time at which its sender made it. Prints JSON.
 """
 
 from __future__ import annotations
@@ -14,106 +13,166 @@ import signal
 import subprocess
 import sys
 import time
+from typing import TypeAlias
 
-#: Seconds. A client that was killed between two sequences has nothing to resume: then it is killed once more.
-GIVE_UP, TRIES = 10.0, 5
-#: Seconds between two kills: the standby waits again by then.
-PAUSE = 0.6
+GIVE_UP = 10.0  # seconds until a process that still lives counts as missed
+EVENTS = ("service-started", "worker-hung", "worker-replaced", "rolled-back", "said")
 
-
-def journal(unit: str, start: str, *events: str) -> list[dict[str, str]]:
-    """Return the entries after the cursor. journalctl 252 loses the first one after --after-cursor=."""
-    matches = [f"_SYSTEMD_UNIT={unit}", *(f"HAFTA_EVENT={event}" for event in events)]
-    command = ["journalctl", "-o", "json", "-q", f"--cursor={start}", *matches]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [entry for entry in map(json.loads, text.splitlines()) if entry["__CURSOR"] != start]
+Entry: TypeAlias = "dict[str, str]"
+Strike: TypeAlias = "tuple[float, int]"  # when, by the wall clock, and which process
 
 
-def cursor() -> str:
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def entries(unit: str, since: float) -> list[tuple[float, Entry]]:
+    """Return what the unit said of EVENTS since then, with the time at which it was made."""
+    matches = [f"_SYSTEMD_UNIT={unit}", *(f"HAFTA_EVENT={event}" for event in EVENTS)]
     subprocess.run(["journalctl", "--sync"], check=True)
-    text = subprocess.run(["journalctl", "-n", "0", "--show-cursor", "-q"], check=True, capture_output=True, text=True)
-    return text.stdout.partition("-- cursor: ")[2].strip()
-
-
-def wait_for(unit: str, start: str, *events: str) -> list[float]:
-    """Return when the first entry of each kind was sent, in seconds of the wall clock; nothing if one never comes."""
-    end = time.monotonic() + GIVE_UP
-    while time.monotonic() < end:
-        found: dict[str, float] = {}
-        for entry in journal(unit, start, *events):
-            if "_SOURCE_REALTIME_TIMESTAMP" in entry:
-                found.setdefault(entry.get("HAFTA_EVENT", ""), int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6)
-        if found.keys() >= set(events):
-            return [found[event] for event in events]
-        time.sleep(0.05)
-    return []
+    text = output("journalctl", "-o", "json", "-q", f"--since=@{since:.0f}", *matches)
+    found = [entry for entry in map(json.loads, text.splitlines()) if "_SOURCE_REALTIME_TIMESTAMP" in entry]
+    return sorted(((int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6, entry) for entry in found), key=lambda one: one[0])
 
 
 def show(unit: str, key: str) -> str:
-    return subprocess.run(
-        ["systemctl", "show", unit, f"--property={key}", "--value"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return output("systemctl", "show", unit, f"--property={key}", "--value").strip()
 
 
-def victim(unit: str) -> int:
-    """Return the process that does the work."""
-    main = int(show(unit, "MainPID"))
-    with open(f"/proc/{main}/task/{main}/children") as children:
-        for child in children.read().split():
-            with open(f"/proc/{child}/cmdline") as line:
-                if line.read().rstrip("\0").endswith(": worker"):
-                    return int(child)
-    return main
+def read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
-def kill(unit: str, signum: int, *events: str) -> list[float]:
-    """Return the milliseconds from the signal to each entry."""
-    for _ in range(TRIES):
-        start, pid = cursor(), victim(unit)
-        at = time.time()
-        os.kill(pid, signum)
-        took = [(moment - at) * 1000 for moment in wait_for(unit, start, *events)]
-        time.sleep(PAUSE)
-        if took:
-            return took
-    raise SystemExit(f"{unit}: never all of {events} within {GIVE_UP} s")
+def processes(group: str) -> dict[int, str]:
+    """Return the processes of a control group, and what they are: worker, standby, parent, or empty."""
+    root = "/sys/fs/cgroup" if os.path.exists("/sys/fs/cgroup/cgroup.procs") else "/sys/fs/cgroup/systemd"
+    pids = map(int, read(f"{root}{group}/cgroup.procs").split())
+    return {pid: read(f"/proc/{pid}/cmdline").rstrip("\0 ").rpartition(": ")[2] for pid in pids}
 
 
-def kills(times: int, *units: str) -> dict[str, list[list[float]]]:
-    """Kill the units in turn."""
-    took: dict[str, list[list[float]]] = {unit: [] for unit in units}
+def victim(group: str, old: int = 0) -> int:
+    """Return the process that does the work and is not the old one; 0: none does."""
+    found = processes(group)
+    workers = [pid for pid, role in found.items() if role == "worker"]
+    if not workers and "parent" not in found.values():
+        workers = list(found)
+    return next((pid for pid in workers if pid != old), 0)
+
+
+def wait_for(group: str, old: int) -> int:
+    """Wait for another process that works; 0: none has come."""
+    end = time.monotonic() + GIVE_UP
+    while time.monotonic() < end:
+        if old not in processes(group) and (pid := victim(group, old)):
+            return pid
+        time.sleep(0.01)
+    return 0
+
+
+def strike(times: int, signum: int, pause: float, *units: str) -> tuple[dict[str, list[Strike]], int]:
+    """Send the signal to each unit in turn; return the strikes, and how many processes did not die of it."""
+    groups = {unit: show(unit, "ControlGroup") for unit in units}
+    done: dict[str, list[Strike]] = {unit: [] for unit in units}
+    missed = 0
     for _ in range(times):
-        for unit in units:
-            took[unit].append(kill(unit, signal.SIGKILL, "resumed", "rolled-back"))
+        for unit, group in groups.items():
+            pid = victim(group)
+            done[unit].append((time.time(), pid))
+            os.kill(pid, signum)
+            if not wait_for(group, pid):
+                missed += 1
+                os.kill(pid, signal.SIGKILL)
+                wait_for(group, pid)
+            time.sleep(pause)
+    return done, missed
+
+
+def measured(unit: str, strikes: list[Strike]) -> dict[str, list[float]]:
+    """Return the milliseconds from each strike to what followed: found, ready, rolled back, the first good record.
+
+    A process that was struck between two sequences has nothing to roll back.
+    """
+    told = entries(unit, strikes[0][0] - 1)
+    took: dict[str, list[float]] = {"found": [], "ready": [], "rolled": [], "good": []}
+    for place, (at, pid) in enumerate(strikes):
+        end = strikes[place + 1][0] if place + 1 < len(strikes) else float("inf")
+        first: dict[str, float] = {}
+        for moment, entry in told:
+            if at <= moment < end and (what := meaning(entry, pid)):
+                first.setdefault(what, moment)
+        for what, moment in first.items():
+            took[what].append((moment - at) * 1000)
     return took
 
 
-def hangs(times: int, unit: str) -> list[list[float]]:
-    took = []
-    for _ in range(times):
-        took.append(kill(unit, signal.SIGSTOP, "resumed", "rolled-back"))
-    return took
+def meaning(entry: Entry, pid: int) -> str:
+    """Return what an entry says after this process was struck; empty: nothing."""
+    event = entry["HAFTA_EVENT"]
+    if event in {"worker-hung", "worker-replaced"}:
+        return ("found" if event == "worker-hung" else "ready") if entry["HAFTA_WORKER"] == str(pid) else ""
+    if entry["_PID"] == str(pid):
+        return ""
+    if event == "said":
+        return "good" if re.match(r"\d+ successful read", entry["MESSAGE"]) else ""
+    return {"service-started": "ready", "rolled-back": "rolled"}[event]
+
+
+def struck(times: str, signum: str, pause: str, *units: str) -> dict[str, object]:
+    done, missed = strike(int(times), int(signum), float(pause), *units)
+    return {"missed": missed, **{unit: measured(unit, done[unit]) for unit in units}}
 
 
 def memory(*units: str) -> dict[str, int]:
     """Return the PSS of all processes of each unit, in KiB."""
     found = {}
     for unit in units:
-        group = show(unit, "ControlGroup")
-        root = "/sys/fs/cgroup" if os.path.exists("/sys/fs/cgroup/cgroup.procs") else "/sys/fs/cgroup/systemd"
-        with open(f"{root}{group}/cgroup.procs") as procs:
-            pids = procs.read().split()
-        total = 0
-        for pid in pids:
-            with open(f"/proc/{pid}/smaps_rollup") as file:
-                total += int(re.search(r"^Pss: +(\d+)", file.read(), re.MULTILINE)[1])  # type: ignore[index]
-        found[unit] = total
+        rollups = [read(f"/proc/{pid}/smaps_rollup") for pid in processes(show(unit, "ControlGroup"))]
+        found[unit] = sum(int(size) for text in rollups for size in re.findall(r"^Pss: +(\d+)", text, re.MULTILINE))
     return found
+
+
+def idle(unit: str, seconds: str) -> dict[str, dict[str, float]]:
+    """Return what each process of a warm unit costs: its share of a core, and how often it woke up."""
+    roles = processes(show(unit, "ControlGroup"))
+    before = {pid: cost(pid) for pid in roles}
+    time.sleep(float(seconds))
+    after = {pid: cost(pid) for pid in roles}
+    return {
+        role: {"cpu": (after[pid][0] - before[pid][0]) / 1e9 / float(seconds), "wakes": after[pid][1] - before[pid][1]}
+        for pid, role in roles.items()
+    }
+
+
+def cost(pid: int) -> tuple[int, int]:
+    """Return the nanoseconds that a process has run, and how often it went to sleep."""
+    switches = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", read(f"/proc/{pid}/status"), re.MULTILINE)
+    return int(read(f"/proc/{pid}/schedstat").split()[0]), int(switches[1]) if switches else 0
+
+
+def crash_loop(unit: str, seconds: str) -> float:
+    """Start a unit that crashes at once, again and again; return the share of a core that it takes."""
+    before = ticks(1, children=True)
+    subprocess.run(["systemctl", "start", "--no-block", unit], check=True)
+    time.sleep(float(seconds))
+    alive = sum(ticks(pid, children=True) + ticks(pid) for pid in processes(show(unit, "ControlGroup")))
+    after = ticks(1, children=True)
+    subprocess.run(["systemctl", "stop", unit], check=True)
+    return (after + alive - before) / os.sysconf("SC_CLK_TCK") / float(seconds)
+
+
+def ticks(pid: int, *, children: bool = False) -> int:
+    """Return the time that a process has run, or that its children that have ended had."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return sum(map(int, fields[13:15] if children else fields[11:13])) if fields else 0
 
 
 def main() -> None:
     what, *words = sys.argv[1:]
-    print(json.dumps(globals()[what](*[int(word) if word.isdigit() else word for word in words])))
+    print(json.dumps(globals()[what](*words)))
 
 
 if __name__ == "__main__":
