@@ -5,7 +5,8 @@
    business, as it is without a parent.
 3. A crash is replaced, after the hold-off of its row (hafta/service/holdoff.py): at once up to the fifth in a row.
 4. The crash after `ladder` in a row ends the parent, too: what only a new process cures (a library's state, a leak in
-   the parent, new code) is cured now. The row goes on in the file, so that the overlord's restart is held back.
+   the parent, new code) is cured now. The row goes on in the file, so that the overlord's restart is held back. The
+   next parent climbs as many rungs before it ends: a cold start costs as much as ten workers.
 5. A worker that was asked to go is replaced at once and is not counted, unless it died of something else.
 """
 
@@ -29,9 +30,14 @@ def rung(death: Death, row: Row, *, ready: bool, retiring: bool, ladder: int) ->
     clean = not death.signal and not death.why
     if clean and death.status in FINAL:
         return Event.END
-    if not ready or row.crashes > ladder:
+    if not ready or is_last(row.crashes, ladder):
         return Event.END
     return Event.HOLD if delay(row.crashes) else Event.REPLACE
+
+
+def is_last(crashes: int, ladder: int) -> bool:
+    """Tell whether the parent ends with this crash of the row: crash 11, 22, 33 with a ladder of 10."""
+    return crashes % (ladder + 1) == 0
 
 
 def crashed(row: Row, now: float) -> Row:

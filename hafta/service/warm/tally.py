@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hafta.death import HANG, TIMEOUT
 from hafta.service.holdoff import UNCOUNTED, Holdoff, Row, delay
-from hafta.service.warm.ladder import FINAL, crashed, rung
+from hafta.service.warm.ladder import FINAL, crashed, is_last, rung
 from hafta.service.warm.table import Event
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class Tally:
 
     def given_up(self, ladder: int) -> bool:
         """Tell whether the parent ends because of too many crashes in a row."""
-        return self.ready and self.row.crashes >= ladder and self.crashed
+        return self.ready and is_last(self.row.crashes + 1, ladder) and self.crashed
 
     @property
     def crashed(self) -> bool:
