@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-LONGEST = 900.0  # seconds from the start to the end; half a minute on a machine with nothing else to do
+LONGEST = 500.0  # seconds from the start to the end; half a minute on a machine with nothing else to do
 TARGET = "[Unit]\nAllowIsolate=yes\nWants=systemd-journald.service look.service {units}\n"
 LOOK = """[Unit]
 After={units}
