@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from processes import Child
 
 SECONDS = float(os.environ.get("HAFTA_STARVED", "60"))
@@ -46,6 +47,7 @@ sys.exit(hafta.service.run(feed, warm=True, deadline=0.1))
 """
 
 
+@pytest.mark.timeout(SECONDS + 600)
 def test_busy_loops_cause_no_false_kill(tmp_path):
     late = tmp_path / "late"
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(LOOPS)]
