@@ -16,6 +16,7 @@ import time
 from typing import TypeAlias
 
 GIVE_UP = 10.0  # seconds until a process that still lives counts as missed
+PATIENCE = 60.0  # seconds until the next one is ready
 EVENTS = ("service-started", "worker-hung", "worker-replaced", "rolled-back", "said")
 
 Entry: TypeAlias = "dict[str, str]"
@@ -54,23 +55,37 @@ def processes(group: str) -> dict[int, str]:
     return {pid: read(f"/proc/{pid}/cmdline").rstrip("\0 ").rpartition(": ")[2] for pid in pids}
 
 
-def victim(group: str, old: int = 0) -> int:
-    """Return the process that does the work and is not the old one; 0: none does."""
+def victim(group: str) -> int:
+    """Return the process that does the work; 0: none does."""
     found = processes(group)
     workers = [pid for pid, role in found.items() if role == "worker"]
     if not workers and "parent" not in found.values():
         workers = list(found)
-    return next((pid for pid in workers if pid != old), 0)
+    return workers[0] if workers else 0
 
 
-def wait_for(group: str, old: int) -> int:
-    """Wait for another process that works; 0: none has come."""
+def wait_for(group: str, old: int) -> bool:
+    """Wait until the old process is gone; False: it lives on."""
     end = time.monotonic() + GIVE_UP
     while time.monotonic() < end:
-        if old not in processes(group) and (pid := victim(group, old)):
-            return pid
+        if old not in processes(group):
+            return True
         time.sleep(0.01)
-    return 0
+    return False
+
+
+def wait_until_ready(unit: str, group: str, *, standby: bool) -> None:
+    """Wait until another process works, and the standby waits if there was one: a strike before that measures less."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        roles = processes(group).values()
+        if "parent" in roles:
+            if "worker" in roles and ("standby" in roles or not standby):
+                return
+        elif victim(group) and show(unit, "ActiveState") == "active":
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"{unit} is not ready within {PATIENCE:g} s")
 
 
 def strike(times: int, signum: int, pause: float, *units: str) -> tuple[dict[str, list[Strike]], int]:
@@ -80,13 +95,14 @@ def strike(times: int, signum: int, pause: float, *units: str) -> tuple[dict[str
     missed = 0
     for _ in range(times):
         for unit, group in groups.items():
-            pid = victim(group)
+            pid, standby = victim(group), "standby" in processes(group).values()
             done[unit].append((time.time(), pid))
             os.kill(pid, signum)
             if not wait_for(group, pid):
                 missed += 1
                 os.kill(pid, signal.SIGKILL)
                 wait_for(group, pid)
+            wait_until_ready(unit, group, standby=standby)
             time.sleep(pause)
     return done, missed
 
