@@ -58,6 +58,9 @@ def test_a_storm_of_kills(tmp_path, monkeypatch):
         if child is None:
             child, parents = start(tmp_path), parents + 1
         child.drain()
+        if number % 2:  # every second one has begun to work, however busy the machine is
+            before = acknowledged(tmp_path)
+            wait_until(lambda before=before: acknowledged(tmp_path) > before, "work")
         time.sleep(chance.expovariate(60))
         below = children(child.process.pid)
         victim = child.process.pid if number % 5 == 4 or not below else chance.choice(below)
@@ -71,7 +74,13 @@ def test_a_storm_of_kills(tmp_path, monkeypatch):
         child.__exit__()
     assert parents > 20
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["acknowledged", "lock"]
-    assert (tmp_path / "acknowledged").stat().st_size > KILLS
+    assert acknowledged(tmp_path) >= KILLS // 2
+
+
+def acknowledged(directory):
+    """Return how many counts have been."""
+    path = directory / "acknowledged"
+    return path.stat().st_size if path.exists() else 0
 
 
 def start(directory):
