@@ -27,7 +27,7 @@ ROOMS = {
     "drivers": ("drivers", "sequence", "durable", "testing"),
     "durable": ("durable", "drivers"),
     "policies": ("policies",),
-    "stores": ("stores", "durable"),
+    "stores": ("stores", "leased", "durable"),
 }
 LONGEST = 45.0  # seconds of tests that a mutant is given, the quick ones first
 SLOW = 5.0  # seconds from which a test judges nothing: one that counts memory, under coverage
