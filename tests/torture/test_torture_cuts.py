@@ -101,7 +101,8 @@ pytestmark = pytest.mark.filterwarnings(  # a coroutine that a stop keeps from b
 
 @pytest.mark.parametrize("way", WAYS)
 def test_real_signals_at_random_instants(way, alarmed, tell, long):
-    chance, stops = random.Random(way), 0
+    seed, stops = random.randrange(1 << 32), 0
+    chance = random.Random(seed)
     for name in STORIES:
         story = Story(name, "sync", MemoryStore())
         story.process(story.store)  # what is loaded late is loaded now
@@ -111,7 +112,7 @@ def test_real_signals_at_random_instants(way, alarmed, tell, long):
         try:
             stops += life(name, "sync", lambda: chance.uniform(0.00001, chance.choice(WIDEST)))
         except Broken as error:
-            raise AssertionError(f"{name}, after {stops} stops: {error}") from error
+            raise AssertionError(f"seed {seed}: {name}, after {stops} stops: {error}") from error
         gc.collect()
     tell(stops, f"{way} at random instants")
 
