@@ -175,7 +175,7 @@ def test_a_part_of_another_type_is_damage_though_the_bytes_are_whole(part, value
     assert caught.value.kind == "damaged"
 
 
-@pytest.mark.parametrize("entered", [math.nan, math.inf, 1e300, "now"])
+@pytest.mark.parametrize("entered", [math.nan, math.inf, 1e15, -1e15, "now"])
 def test_a_time_that_is_not_one_is_damage(entered):
     whole, _ = codec.decode(codec.frame(POSITION))
     whole[2] = entered
