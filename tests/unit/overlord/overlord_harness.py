@@ -64,10 +64,17 @@ class Place:
         body = ["[Unit]", *unit, "[Service]", f"ExecStart={command}", *lines]
         return self.unit(f"{name}.service", "\n".join(body) + "\n")
 
-    def start(self, *words, **options):
-        """Start an overlord."""
+    def start(self, *words, until="", **options):
+        """Start an overlord; `until`: and wait for this pattern."""
         self.overlords.append(Running(self, words, **options))
+        if until:
+            self.overlords[-1].wait_for(until)
         return self.overlords[-1]
+
+    def up(self, name, command, *lines, unit=(), until="is ready"):
+        """Write a service, start an overlord with it, and wait until it is up."""
+        self.service(name, command, *lines, unit=unit)
+        return self.start(name, until=until)
 
     def end(self):
         """Ask the overlords that run to stop: they end with 0, and leave nothing, as those do that were killed."""

@@ -103,8 +103,7 @@ def test_no_lock_is_free_before_all_has_ended_though_the_keeper_may_have_few_fil
 @pytest.mark.parametrize("most", ["64", "4096"])
 def test_the_keeper_may_have_as_many_files_open_as_the_overlord_and_a_service_as_many_as_before(place, most):
     place.service("a", "/bin/sh -c 'ulimit -Sn; exec sleep 1000'")
-    overlord = place.start("a", prefix=("prlimit", f"--nofile=64:{most}"))
-    overlord.wait_for(r"a +\| 64")
+    overlord = place.start("a", prefix=("prlimit", f"--nofile=64:{most}"), until=r"a +\| 64")
     keeper = next(pid for pid in children(overlord.pid) if (bytes_of(pid, "comm") or b"") == b"hafta-keeper\n")
     limits = [bytes_of(pid, "limits").split(b"Max open files")[1].split()[:2] for pid in (overlord.pid, keeper)]
     assert limits == [[most.encode()] * 2] * 2

@@ -86,8 +86,7 @@ STOPPED = [
 @pytest.mark.parametrize(("text", "expected", "last"), [row[1:] for row in STOPPED], ids=[row[0] for row in STOPPED])
 def test_a_unit_that_is_stopped(place, text, expected, last):
     place.unit("u.service", f"[Service]\n{text}\n")
-    overlord = place.start("u")
-    overlord.wait_for("Unit u.service is ready")
+    overlord = place.start("u", until="Unit u.service is ready")
     assert overlord.stop() == 0
     assert [line.partition("| ")[2] for line in overlord.lines if line.startswith("u ")] == expected
     assert f"Unit u.service {last}" in overlord.text, overlord.text
@@ -157,6 +156,5 @@ def test_only_exec_start_gets_the_sockets_of_its_unit(place):
         "s.service",
         f"[Unit]\nRequires=s.socket\nAfter=s.socket\n[Service]\nType=oneshot\nExecStartPre={same}\nExecStart={same}\n",
     )
-    overlord = place.start("s.service")
-    overlord.wait_for("Unit s.service is stopped")
+    overlord = place.start("s.service", until="Unit s.service is stopped")
     assert overlord.find(r"fds (\[.*\])") == ["[]", "[1]"]

@@ -171,8 +171,7 @@ def test_a_socket_with_one_address_may_be_standard_input_of_its_only_service(pla
     path = place.file("x.sock")
     place.service("x", place.script("x.py", ACCEPTS), "StandardInput=socket")
     place.unit("x.socket", f"[Socket]\nListenStream={path}\n")
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    place.start("x.socket", until="x.socket listens on")
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(60)
         client.connect(path)

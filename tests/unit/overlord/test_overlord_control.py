@@ -20,8 +20,7 @@ from hafta.process.loop import Loop
 def test_it_says_where_each_unit_stands_under_the_names_that_systemd_has(place):
     place.service("a", "/bin/sleep 1000", "Restart=on-failure", "RestartSec=1.5", unit=("Description=A good %n",))
     place.service("bad", "/bin/false", "Type=oneshot")
-    overlord = place.start("a", "bad")
-    overlord.wait_for("bad.service failed")
+    overlord = place.start("a", "bad", until="bad.service failed")
     with Asking(path_of(place)) as asking:
         first, second = (reply["properties"] for reply in asking.each("List"))
         described = asking.ask("Describe")["properties"]
@@ -61,8 +60,7 @@ def test_it_says_whether_conditions_and_assertions_were_met(place):
     for name, line in lines.items():
         place.service(name, "/bin/sleep 1000", unit=(line,))
     place.unit("idle.service", "[Service]\nExecStart=/bin/true\n")
-    overlord = place.start("met", "skipped", "refused")
-    overlord.wait_for("met.service is ready")
+    overlord = place.start("met", "skipped", "refused", until="met.service is ready")
     overlord.wait_for("refused.service failed")
     names = ("ConditionResult", "AssertResult", "ConditionTimestamp", "AssertTimestampMonotonic")
     found = {name: show(place, name, *names) for name in ("met", "skipped", "refused", "idle")}
@@ -75,9 +73,7 @@ def test_it_says_whether_conditions_and_assertions_were_met(place):
 
 
 def test_the_invocation_is_the_one_that_the_service_was_told(place):
-    place.service("a", f"/bin/sh -c 'echo $$INVOCATION_ID > {place.file('id')}; exec sleep 1000'", "Type=exec")
-    overlord = place.start("a")
-    overlord.wait_for("a.service is ready")
+    place.up("a", f"/bin/sh -c 'echo $$INVOCATION_ID > {place.file('id')}; exec sleep 1000'", "Type=exec")
     told = wait_until(lambda: place.read("id").strip())
     assert told == show(place, "a", "InvocationID")["InvocationID"]
     assert len(told) == 32
@@ -147,9 +143,7 @@ def test_errors_have_the_names_that_varlink_gives_them(place):
     ids=lambda data: repr(data[:12]),
 )
 def test_who_speaks_nonsense_is_sent_away_and_nobody_else_is(place, nonsense):
-    place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", "/bin/sleep 1000")
     with Asking(path_of(place)) as other, Asking(path_of(place)) as asking:
         asking.socket.sendall(nonsense)
         assert asking.receive() is None

@@ -44,8 +44,7 @@ def running(place):
     place.service("good", "/bin/sleep 1000", unit=("Description=A good one",))
     place.service("bad", "/bin/false", "Type=oneshot")
     place.service("once", "/bin/true", "Type=oneshot")
-    overlord = place.start("good", "bad", "once")
-    overlord.wait_for("bad.service failed")
+    overlord = place.start("good", "bad", "once", until="bad.service failed")
     overlord.wait_for("once.service is stopped")
     overlord.wait_for("good.service is ready")
     return place
@@ -151,8 +150,7 @@ def test_it_finds_the_overlord_by_itself_and_names_them_if_there_are_two(place):
     place.start("a").wait_for("is ready")
     where = {"HAFTA_RUNTIME_DIR": place.runtime}
     assert tuple(ctl(place, "is-active", "a", overlord=False, **where)) == (0, "active\n")
-    second = place.start("b")
-    second.wait_for("is ready")
+    place.start("b", until="is ready")
     both = ctl(place, "is-active", "a", overlord=False, **where)
     assert both.status == 1
     assert "2 overlords run here: process " in both.err
@@ -169,9 +167,7 @@ def test_without_an_overlord_it_says_so(place):
 
 
 def test_a_killed_overlord_is_not_found(place):
-    place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", "/bin/sleep 1000")
     path = path_of(place)
     overlord.destroy()
     wait_until(lambda: not os.path.exists(path))

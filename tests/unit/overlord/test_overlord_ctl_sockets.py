@@ -38,8 +38,7 @@ def test_a_socket_shows_whether_it_listens_or_its_service_runs(place, listening)
 
 
 def test_stopping_a_socket_leaves_its_service_and_the_path(place, listening):
-    overlord = place.start("x.socket", "other")
-    overlord.wait_for("x.socket listens on")
+    overlord = place.start("x.socket", "other", until="x.socket listens on")
     pid = listening.ask()
     assert ctl(place, "stop", "x.socket").status == 0
     assert states(place, "x.socket") == ("inactive", "dead")
@@ -51,8 +50,7 @@ def test_stopping_a_socket_leaves_its_service_and_the_path(place, listening):
 
 
 def test_a_socket_does_not_start_while_its_service_runs_without_it(place, listening):
-    overlord = place.start("x.socket", "other")
-    overlord.wait_for("x.socket listens on")
+    overlord = place.start("x.socket", "other", until="x.socket listens on")
     listening.ask()
     ctl(place, "stop", "x.socket")
     assert ctl(place, "start", "x.socket").status == 1
@@ -72,8 +70,7 @@ def test_a_service_that_is_stopped_can_be_started_again_by_its_socket(place, lis
 
 def test_a_socket_that_has_failed_can_be_reset_and_started(place, listening):
     os.mkdir(listening.path)
-    overlord = place.start("x.socket", "other")
-    overlord.wait_for("x.socket failed")
+    place.start("x.socket", "other", until="x.socket failed")
     assert ctl(place, "reset-failed", "x.socket").status == 0
     assert states(place, "x.socket") == ("inactive", "dead")
     os.rmdir(listening.path)
@@ -93,8 +90,7 @@ def test_what_a_socket_file_says_now_counts_from_its_next_start(place, listening
 
 
 def test_a_socket_that_was_not_run_is_taken_in_with_its_service(place, listening):
-    overlord = place.start("other")
-    overlord.wait_for("other.service is ready")
+    overlord = place.start("other", until="other.service is ready")
     assert ctl(place, "start", "x.socket").status == 0
     assert overlord.pids("x.service") == []
     answer = listening.ask()
@@ -105,8 +101,7 @@ def test_a_socket_with_connections_goes_on_while_units_are_taken_in(place, liste
     place.service("y@", "/bin/cat", "StandardInput=socket")
     path = place.file("y.sock")
     place.unit("y.socket", f"[Socket]\nListenStream={path}\nAccept=yes\n")
-    overlord = place.start("other")
-    overlord.wait_for("other.service is ready")
+    overlord = place.start("other", until="other.service is ready")
     assert ctl(place, "start", "y.socket").status == 0
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(60)

@@ -160,8 +160,7 @@ def test_what_is_no_file_is_no_drop_in_and_no_unit_beside_a_target(place):
     place.service("x", "/bin/sleep 1000", unit=())
     place.unit("t.target", "[Unit]\nWants=x.service\n")
     os.mkfifo(f"{place.units}/pipe.service")
-    overlord = place.start("t.target")
-    overlord.wait_for("x.service is ready")
+    overlord = place.start("t.target", until="x.service is ready")
     assert overlord.stop() == 0
     os.mkdir(f"{place.units}/x.service.d")
     os.mkfifo(f"{place.units}/x.service.d/a.conf")
@@ -203,9 +202,7 @@ while True:
 
 
 def test_what_a_sweep_of_tmp_takes_is_made_again(place):
-    place.service("x", place.script("says.py", SAYS), "Type=notify", "RuntimeDirectory=x")
-    overlord = place.start("x")
-    overlord.wait_for("x.service is ready")
+    overlord = place.up("x", place.script("says.py", SAYS), "Type=notify", "RuntimeDirectory=x")
     before = keeper_of(overlord.pid)
     shutil.rmtree(place.runtime)
     overlord.wait_for(f"files of {place.runtime}/hafta-overlord were removed: made them again")

@@ -78,9 +78,7 @@ def test_links_lead_to_directories_beside_them_and_those_of_a_run_go_with_it(pla
 
 
 def test_links_of_an_overlord_that_was_killed_go_too(place):
-    place.service("a", "/bin/sh -c 'echo up; exec sleep 1000'", "RuntimeDirectory=d:l")
-    overlord = place.start("a")
-    overlord.wait_for(r"\| up")
+    overlord = place.up("a", "/bin/sh -c 'echo up; exec sleep 1000'", "RuntimeDirectory=d:l", until=r"\| up")
     assert os.path.islink(f"{place.runtime}/l")
     overlord.send(signal.SIGKILL)
     wait_until(lambda: not os.path.exists(place.runtime))

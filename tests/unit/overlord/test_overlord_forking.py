@@ -89,8 +89,7 @@ def test_the_pid_file_of_another_unit_gives_it_no_main_process(place):
     )
     place.service("victim", "/bin/sh -c 'echo $$$$ > victim; exec sleep 1000'", f"WorkingDirectory={place.path}")
     place.unit("d.service.d/order.conf", "[Unit]\nAfter=victim.service\n[Service]\nExecStartPre=/bin/sleep 0.2\n")
-    overlord = place.start("victim", "d")
-    overlord.wait_for("Unit d.service failed: .*, which is not one of its processes")
+    place.start("victim", "d", until="Unit d.service failed: .*, which is not one of its processes")
     assert is_alive(int(place.read("victim")))
 
 

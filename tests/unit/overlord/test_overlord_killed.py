@@ -96,9 +96,7 @@ def test_when_the_overlord_is_killed_its_directories_go_too(place):
 
 
 def test_the_main_process_dies_with_the_overlord_also_without_the_keeper(place):
-    place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", "/bin/sleep 1000")
     keeper = keeper_of(overlord.pid)
     overlord.send(signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
@@ -121,8 +119,7 @@ def test_a_killed_keeper_is_replaced_and_the_new_one_does_its_work(place):
 
 def test_the_keeper_misses_what_is_sent_to_the_terminal_and_asks_for_its_end(place):
     place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a", start_new_session=True)
-    overlord.wait_for("is ready")
+    overlord = place.start("a", start_new_session=True, until="is ready")
     keeper = keeper_of(overlord.pid)
     assert os.getsid(keeper) == keeper
     os.kill(keeper, signal.SIGTERM)
@@ -133,9 +130,7 @@ def test_the_keeper_misses_what_is_sent_to_the_terminal_and_asks_for_its_end(pla
 
 
 def test_the_keeper_holds_nothing_of_the_overlord_open(place):
-    place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", "/bin/sleep 1000")
     keeper = keeper_of(overlord.pid)
     wait_until(lambda: len(os.listdir(f"/proc/{keeper}/fd")) == 6)
     targets = sorted(os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper}/fd"))
@@ -150,16 +145,14 @@ def test_the_keeper_holds_nothing_of_the_overlord_open(place):
 def test_the_same_unit_is_not_run_twice_and_the_error_names_who_runs_it(place):
     place.service("a", "/bin/sleep 1000")
     place.service("b", "/bin/sleep 1000")
-    first = place.start("a")
-    first.wait_for("is ready")
+    first = place.start("a", until="is ready")
     second = place.start("b", "a")
     assert second.wait() == 25
     assert second.lines == [
         f"hafta: error: a.service is already run by the overlord of process {first.pid}",
         f"hafta: stop that one first (kill {first.pid}), or run other units",
     ]
-    third = place.start("b")
-    third.wait_for("is ready")
+    place.start("b", until="is ready")
 
 
 def test_many_overlords_that_come_and_go_share_the_directory(place):
@@ -258,8 +251,7 @@ def test_a_user_who_is_not_root_has_a_private_place_by_itself(place):
     if os.geteuid() == 0:
         os.chown(own, 65534, 65534)
         options |= {"user": 65534, "group": 65534, "extra_groups": []}
-    overlord = place.start("a", **options)
-    overlord.wait_for(f"a +[|] {own}/hafta-overlord/x")
+    overlord = place.start("a", until=f"a +[|] {own}/hafta-overlord/x", **options)
     info = os.lstat(f"{own}/hafta-overlord")
     assert (info.st_uid, stat.S_IMODE(info.st_mode)) == (os.lstat(own).st_uid, 0o700)
     assert overlord.stop(signal.SIGINT) == 0
@@ -298,8 +290,7 @@ def test_root_runs_a_service_as_its_user_which_reaches_the_notify_socket(place):
     assert overlord.find(r"a +\| (.*)") == [f"{nobody.pw_uid} {nobody.pw_gid} nobody {nobody.pw_dir}"]
     assert os.stat(f"{place.runtime}/x").st_uid == nobody.pw_uid
     assert overlord.stop() == 0
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.start("a", until="is ready")
     overlord.send(signal.SIGKILL)
     wait_until(lambda: not os.path.exists(place.runtime))
 
@@ -322,8 +313,7 @@ os.kill = refuse
 
 def test_a_process_that_cannot_be_killed_is_named_and_left_to_the_keeper_which_holds_the_lock(place):
     place.service("a", "/bin/sh -c 'trap : TERM; echo deaf; while :; do sleep 0.01; done'", "SendSIGKILL=no")
-    overlord = place.start("a", "--no-cgroups", **faulty(place, DEAF_KERNEL))
-    overlord.wait_for(r"a +\| deaf")
+    overlord = place.start("a", "--no-cgroups", until=r"a +\| deaf", **faulty(place, DEAF_KERNEL))
     overlord.send(signal.SIGINT)
     overlord.wait_for("is stopping")
     for times in range(1, 4):
@@ -352,8 +342,7 @@ keeper.os = Os()
 
 def test_a_keeper_that_cannot_be_made_at_once_is_made_later(place):
     place.service("a", "/bin/sleep 1000")
-    overlord = place.start("a", **faulty(place, LATE_FORK))
-    overlord.wait_for("is ready")
+    overlord = place.start("a", until="is ready", **faulty(place, LATE_FORK))
     os.kill(keeper_of(overlord.pid), signal.SIGKILL)
     overlord.wait_for("the keeper died, and there can be no new one yet: Resource temporarily unavailable")
     overlord.wait_for("the keeper died: there is a new one")

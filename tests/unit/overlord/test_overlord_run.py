@@ -106,16 +106,13 @@ def test_units_start_in_order_and_stop_in_reverse_order(place):
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGRTMIN + 3])
 def test_each_stopping_signal_ends_it_cleanly(place, signum):
-    place.service("a", SLEEPER)
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", SLEEPER)
     assert overlord.stop(signum) == 0
 
 
 def test_under_nohup_a_closed_terminal_does_not_matter(place):
     place.service("a", SLEEPER)
-    overlord = place.start("a", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    overlord.wait_for("is ready")
+    overlord = place.start("a", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN), until="is ready")
     overlord.send(signal.SIGHUP)
     assert overlord.stop(signal.SIGTERM) == 0
     assert overlord.lines[-1].endswith("Overlord stopped: SIGTERM")
@@ -237,9 +234,7 @@ def test_a_stopped_overlord_does_not_take_its_own_absence_for_a_hang(place):
             time.sleep(0.1)
         """,
     )
-    place.service("a", feeder, "Type=notify", "WatchdogSec=700ms")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", feeder, "Type=notify", "WatchdogSec=700ms")
     overlord.send(signal.SIGSTOP)
     wait_until(lambda: state_of(overlord.pid) == "T")
     # The queue is full, and after 20 pings of 0.1 s that nobody took the watchdog would have run out twice.
@@ -283,9 +278,7 @@ def test_who_is_stopped_for_two_reasons_gets_one_signal(place):
         """,
     )
     place.service("a", SLEEPER)
-    place.service("b", count, "TimeoutStopSec=1", unit=("BindsTo=a.service",))
-    overlord = place.start("b")
-    overlord.wait_for(r"b +\| up")
+    overlord = place.up("b", count, "TimeoutStopSec=1", unit=("BindsTo=a.service",), until=r"b +\| up")
     overlord.wait_for("is ready", 2)
     assert overlord.stop() == 0
     assert len(overlord.find(r"b +\| told")) == 1
@@ -333,9 +326,7 @@ def test_who_forks_for_ever_and_ignores_sigterm_holds_nobody_up(place):
                 os._exit(0)
         """,
     )
-    place.service("a", relay, "TimeoutStopSec=1", "KillMode=control-group", "RemainAfterExit=yes")
-    overlord = place.start("a")
-    overlord.wait_for(r"a +\| up")
+    place.up("a", relay, "TimeoutStopSec=1", "KillMode=control-group", "RemainAfterExit=yes", until=r"a +\| up")
 
 
 def test_a_daemon_that_hides_from_its_unit_ends_with_the_overlord(place):
@@ -349,9 +340,7 @@ def test_a_daemon_that_hides_from_its_unit_ends_with_the_overlord(place):
 
 
 def test_directories_in_directories_go_with_what_was_in_them(place):
-    place.service("a", SLEEPER, "RuntimeDirectory=a/b/c a/d", "StateDirectory=e/f")
-    overlord = place.start("a")
-    overlord.wait_for("is ready")
+    overlord = place.up("a", SLEEPER, "RuntimeDirectory=a/b/c a/d", "StateDirectory=e/f")
     assert os.path.isdir(f"{place.runtime}/a/b/c")
     assert overlord.stop() == 0
     assert not os.path.exists(place.state)
@@ -514,9 +503,7 @@ def test_sendsigkill_no_leaves_the_last_word_to_the_service(place):
         time.sleep(2)  # long enough for an overlord that stalls to see that its time is up
         """,
     )
-    place.service("a", slow, "SendSIGKILL=no", "TimeoutStopSec=50ms")
-    overlord = place.start("a")
-    overlord.wait_for(r"a +\| up")
+    overlord = place.up("a", slow, "SendSIGKILL=no", "TimeoutStopSec=50ms", until=r"a +\| up")
     assert overlord.stop() == 0
     assert "exited with status 0: it did not end within 50 ms (TimeoutStopSec=)" in overlord.text
 
@@ -529,8 +516,7 @@ def test_a_runtime_directory_of_two_units_stays_until_both_rest(place):
         "RuntimeDirectory=shared",
         unit=("Before=a.service",),
     )
-    overlord = place.start("a", "b")
-    overlord.wait_for("Unit a.service is stopped")
+    overlord = place.start("a", "b", until="Unit a.service is stopped")
     open(place.file("go"), "w").close()
     assert overlord.wait() == 0
     assert f"b        | {place.runtime}/shared" in overlord.text

@@ -46,6 +46,11 @@ class Listening:
         lines = lines or (f"ListenStream={self.path}",)
         self.place.unit(f"{name}.socket", "\n".join(("[Socket]", *lines, "")))
 
+    def open(self, *lines):
+        """Write x.socket and start it; return the overlord that listens."""
+        self.socket(*lines)
+        return self.place.start("x.socket", until="x.socket listens on")
+
     def ask(self, address=None):
         """Connect and return the number of the process that has answered."""
         family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
@@ -82,9 +87,7 @@ def test_the_first_connection_starts_the_service_which_gets_the_socket_and_nothi
 
 def test_a_crash_keeps_the_socket_and_no_connection_is_refused(place, listening):
     listening.service("Restart=always", "RestartSec=0.5")
-    listening.socket()
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    listening.open()
     first = listening.ask()
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: not is_alive(first))  # what it has accepted before is lost with it
@@ -96,9 +99,7 @@ def test_a_crash_keeps_the_socket_and_no_connection_is_refused(place, listening)
 
 def test_a_service_that_ends_is_started_again_by_the_next_connection(place, listening):
     listening.service()
-    listening.socket()
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = listening.open()
     first = listening.ask()
     os.kill(first, signal.SIGTERM)
     overlord.wait_for(r"x\.service is stopped")
@@ -108,8 +109,7 @@ def test_a_service_that_ends_is_started_again_by_the_next_connection(place, list
 def test_a_socket_that_is_started_with_its_service_is_open_before(place, listening):
     listening.service(unit=("Requires=x.socket",))
     listening.socket()
-    overlord = place.start("x.service")
-    overlord.wait_for("x.service is ready")
+    overlord = place.start("x.service", until="x.service is ready")
     assert overlord.text.index("x.socket listens on") < overlord.text.index("x.service is starting")
     wait_until(lambda: listening.said)
     assert listening.said[0][1] == "x.socket"
@@ -141,9 +141,7 @@ def test_each_kind_of_address_starts_the_service(place, listening, kind):
         "packets": f"ListenSequentialPacket={path}",
     }
     place.service("x", "/bin/sleep 1000")
-    listening.socket(lines[kind])
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = listening.open(lines[kind])
     if kind == "fifo":
         with open(path, "wb") as file:
             file.write(b"x")
@@ -164,9 +162,7 @@ def test_each_kind_of_address_starts_the_service(place, listening, kind):
 def test_modes_links_and_directories_are_as_asked_and_gone_at_the_end(place, listening):
     path, alias = place.file("new/deep/x.sock"), place.file("alias")
     listening.service()
-    listening.socket(f"ListenStream={path}", "SocketMode=0600", "DirectoryMode=0750", f"Symlinks={alias}")
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = listening.open(f"ListenStream={path}", "SocketMode=0600", "DirectoryMode=0750", f"Symlinks={alias}")
     assert stat.S_IMODE(os.lstat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.lstat(os.path.dirname(path)).st_mode) == 0o750
     assert os.readlink(alias) == path
@@ -178,9 +174,7 @@ def test_modes_links_and_directories_are_as_asked_and_gone_at_the_end(place, lis
 def test_what_a_killed_overlord_leaves_is_removed_by_its_keeper(place, listening):
     path = place.file("new/x.sock")
     listening.service()
-    listening.socket(f"ListenStream={path}")
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = listening.open(f"ListenStream={path}")
     listening.ask(path)
     overlord.send(signal.SIGKILL)
     wait_until(lambda: not os.path.lexists(place.file("new")))
@@ -192,8 +186,7 @@ def test_a_stale_path_is_taken_over_and_one_that_somebody_uses_is_not(place, lis
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(listening.path)
     stale.close()
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = place.start("x.socket", until="x.socket listens on")
     assert overlord.stop() == 0
     with socket.socket(socket.AF_UNIX) as used:
         used.bind(listening.path)
@@ -234,35 +227,34 @@ def test_a_port_in_use_is_one_line_that_names_the_process(place, listening):
         assert f"127.0.0.1:{port}: it is in use by process {os.getpid()} (" in refusal(place)
 
 
-def test_a_service_that_never_takes_its_connection_makes_the_socket_fail_in_words(place, listening):
-    place.service("x", "/bin/true", "StartLimitBurst=3", "StartLimitIntervalSec=60")
-    listening.socket()
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+@pytest.mark.parametrize(
+    ("service", "limits", "starts", "words"),
+    [
+        (
+            ("StartLimitBurst=3", "StartLimitIntervalSec=60"), (), 3,
+            "x.service was started too often (StartLimitBurst=)",
+        ),
+        (
+            ("StartLimitIntervalSec=0",), ("TriggerLimitBurst=4", "TriggerLimitIntervalSec=60"), 4,
+            "it started x.service more than 4 times in 60 s (TriggerLimitBurst=)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_service_that_never_takes_its_connection_makes_the_socket_fail_in_words(
+    place, listening, service, limits, starts, words
+):
+    place.service("x", "/bin/true", *service)
+    overlord = listening.open(f"ListenStream={listening.path}", *limits)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(listening.path)
         assert overlord.wait() == 1
-    assert len(overlord.pids("x.service")) == 3
-    assert "x.socket failed: x.service was started too often (StartLimitBurst=)" in overlord.text
-
-
-def test_the_trigger_limit_makes_the_socket_fail_in_words(place, listening):
-    place.service("x", "/bin/true", "StartLimitIntervalSec=0")
-    listening.socket(f"ListenStream={listening.path}", "TriggerLimitBurst=4", "TriggerLimitIntervalSec=60")
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(listening.path)
-        assert overlord.wait() == 1
-    assert len(overlord.pids("x.service")) == 4
-    assert "x.socket failed: it started x.service more than 4 times in 60 s (TriggerLimitBurst=)" in overlord.text
+    assert len(overlord.pids("x.service")) == starts
+    assert f"x.socket failed: {words}" in overlord.text
 
 
 def test_what_waits_is_dropped_if_it_shall_be(place, listening):
     place.service("x", "/bin/true", "StartLimitIntervalSec=0")
-    listening.socket(f"ListenDatagram={listening.path}", "FlushPending=yes")
-    overlord = place.start("x.socket")
-    overlord.wait_for("x.socket listens on")
+    overlord = listening.open(f"ListenDatagram={listening.path}", "FlushPending=yes")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
         client.connect(listening.path)
         client.send(b"x")

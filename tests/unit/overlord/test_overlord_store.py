@@ -53,8 +53,7 @@ def test_what_is_stored_is_dropped_when_the_unit_rests_for_good(place):
     place.service("x", counting(place, "pass"), "FileDescriptorStoreMax=2", "Type=oneshot")
     place.service("y", "/bin/sleep 1000")
     place.unit("x.socket", f"[Socket]\nListenDatagram={place.file('x')}\nFlushPending=yes\n")
-    overlord = place.start("x.socket", "y.service")
-    overlord.wait_for("x.socket listens")
+    overlord = place.start("x.socket", "y.service", until="x.socket listens")
     for life in (1, 2):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.sendto(b"x", place.file("x"))
@@ -76,8 +75,7 @@ def test_more_than_allowed_is_closed_and_said_once(place):
         time.sleep(1000)
     """
     place.service("x", place.script("x.py", textwrap.dedent(script)), "FileDescriptorStoreMax=2")
-    overlord = place.start("x.service")
-    overlord.wait_for("keeps 2 descriptors")
+    overlord = place.start("x.service", until="keeps 2 descriptors")
 
     def says_closed():
         overlord.send(signal.SIGUSR1)
@@ -99,8 +97,7 @@ def test_a_service_that_may_not_store_never_has_a_descriptor_taken(place):
         time.sleep(1000)
     """
     place.service("x", place.script("x.py", textwrap.dedent(script)), "NotifyAccess=all")
-    overlord = place.start("x.service")
-    overlord.wait_for("x.service: the overlord keeps no file descriptors")
+    overlord = place.start("x.service", until="x.service: the overlord keeps no file descriptors")
     before = len(os.listdir(f"/proc/{overlord.pid}/fd"))
     assert before < 30
 

@@ -29,9 +29,7 @@ def warm(place):
     text = PROGRAM.format(root=ROOT, file=place.file("workers"))
     command = place.script("feed.py", text).replace("-SE", "")
     lines = ("Type=notify", "Restart=always", "RestartSec=0", "WatchdogSec=5", "KillMode=mixed")
-    place.service("feed", command, *lines, "Environment=HAFTA_WARM=1 HAFTA_DEADLINE=0.2 HAFTA_STANDBY=0")
-    overlord = place.start("feed")
-    overlord.wait_for("Unit feed.service is ready")
+    overlord = place.up("feed", command, *lines, "Environment=HAFTA_WARM=1 HAFTA_DEADLINE=0.2 HAFTA_STANDBY=0")
 
     def worker(number):
         return int(wait_until(lambda: place.read("workers").split()[number - 1 : number])[0])
