@@ -161,6 +161,10 @@ class Running:
         """Return the main processes of a unit, the oldest first."""
         return [int(pid) for pid in self.find(rf"Unit {re.escape(unit)} is starting as process (\d+)")]
 
+    def main(self, unit, number=1):
+        """Return the main process of a unit at its start of this number; its line may come behind what it has done."""
+        return int(self.wait_for(rf"Unit {re.escape(unit)} is starting as process (\d+)", number)[number - 1])
+
     def send(self, signum):
         """Send a signal to the overlord."""
         self.killed |= signum == signal.SIGKILL

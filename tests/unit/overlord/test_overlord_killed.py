@@ -83,7 +83,7 @@ def test_whenever_the_overlord_is_killed_nothing_remains_and_a_new_one_starts_on
     overlord.wait_for("is ready", 2)
     for name in ("a", "b"):
         wait_until(lambda name=name: sum(map(is_alive, noted(place, name))) == 4)
-        assert next(pid for pid in noted(place, name) if is_alive(pid)) == overlord.pids(f"{name}.service")[0]
+        assert next(pid for pid in noted(place, name) if is_alive(pid)) == overlord.main(f"{name}.service")
 
 
 def test_when_the_overlord_is_killed_its_directories_go_too(place):

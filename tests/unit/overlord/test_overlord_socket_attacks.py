@@ -84,7 +84,7 @@ time.sleep(1000)
     for number in (1, 2):
         wait_until(lambda number=number: len(place.read("said").split()) == number)
         time.sleep(0.05)
-        os.kill(overlord.pids("x.service")[-1], signal.SIGKILL)
+        os.kill(overlord.main("x.service", number), signal.SIGKILL)
     wait_until(lambda: len(place.read("said").split()) == 3)
     assert place.read("said").split() == ["True"] * 3
     begin = time.monotonic()

@@ -44,7 +44,7 @@ def test_what_is_stored_survives_a_crash_and_comes_behind_the_sockets(place):
     overlord = place.start("x.service")
     for life in (1, 2, 3):
         wait_until(lambda life=life: len(place.read("lives").splitlines()) == life)
-        os.kill(overlord.pids("x.service")[-1], signal.SIGKILL)
+        os.kill(overlord.main("x.service", life), signal.SIGKILL)
     wait_until(lambda: len(place.read("lives").splitlines()) == 4)
     assert place.read("lives").splitlines() == ["1 1 x.socket"] + [f"{life} 2 x.socket:count" for life in (2, 3, 4)]
 
