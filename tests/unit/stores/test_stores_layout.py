@@ -70,6 +70,14 @@ def test_lengths_that_lead_out_of_the_slot_are_damage():
         assert layout.parse(whole[:size], "/p") == "cut off"
 
 
+@pytest.mark.parametrize("frame", [b"", b"x" * 10, b"x" * GEOMETRY.capacity()], ids=len)
+def test_a_record_may_fill_its_slot_to_the_byte(frame):
+    saved = Saved(7, frame, b"y" * (GEOMETRY.capacity() - len(frame)))
+    slot = layout.record(GEOMETRY, 1, *saved.values())
+    assert len(slot) == 4096
+    assert layout.parse(slot, "/p").saved == saved
+
+
 def slot_of(shown):
     """E7: record 7, which says that there is nothing to resume; R7: another one; x: damage."""
     if shown == "x":
@@ -151,7 +159,8 @@ def test_a_slot_of_another_file_does_not_count():
     other = record(99, geometry=Geometry(4096, b"another1"))
     image = layout.read(file_of(record(1), other, record(2)), "/p")
     assert (image.saved.number, image.bad) == (2, {1: "it belongs to another file than the others"})
-    refused("damaged", file_of(record(1), other, b"x"))
+    error = refused("damaged", file_of(record(1), other, b"x"))
+    assert "/p: no whole record is left in its 16384 bytes (slot 2: not a record, slot 0: it " in error.message
 
 
 @pytest.mark.parametrize(
