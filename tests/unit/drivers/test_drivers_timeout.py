@@ -304,6 +304,16 @@ def test_a_poll_without_waiting_never_raises_however_late(silent_pipe):
     assert one_shot(work, 10).call(runtime=FakeRuntime())
 
 
+def test_what_is_ready_is_told_however_late(pipe):
+    """A time that is up cuts a wait short; it does not take away what the wait has brought."""
+
+    def work(run):
+        run.runtime.clock += 100
+        return hafta.EXIT if run.wait(pipe[1], 5, write=True) else None
+
+    assert one_shot(work, 10).call(runtime=FakeRuntime())
+
+
 def test_an_async_node_that_only_yields_is_cancelled_in_time():
     async def work(run):
         while run.runtime.now() < began + 5:

@@ -218,12 +218,16 @@ def test_an_exception_in_the_middle_of_a_write_leaves_a_working_claim(claim, sto
 
 
 @pytest.mark.parametrize("outer", [False, True])
-@pytest.mark.parametrize("inner", [False, True])
-def test_a_write_from_a_signal_handler_that_interrupts_one_is_refused(claim, store, monkeypatch, outer, inner):
+@pytest.mark.parametrize(
+    "inner",
+    [lambda claim: claim.write(b"inner"), lambda claim: claim.write(b"inner", sync=True), lambda claim: claim.close()],
+    ids=["write", "synced write", "close"],
+)
+def test_what_a_signal_handler_does_that_interrupts_a_write_is_refused(claim, store, monkeypatch, outer, inner):
     claim.write(b"first")
     claim.enter(b"f")
     real, errors = os.pwrite, []
-    handler = lambda *_: errors.append(refused("busy", lambda: claim.write(b"inner", inner)))
+    handler = lambda *_: errors.append(refused("busy", lambda: inner(claim)))
     before = signal.signal(signal.SIGUSR1, handler)
     try:
         monkeypatch.setattr(os, "pwrite", lambda *words: signal.raise_signal(signal.SIGUSR1) or real(*words))
