@@ -11,9 +11,11 @@ from hafta.frozen import Frozen
 from hafta.overlord.attributes import notes_on
 from hafta.overlord.conflicts import settle_conflicts
 from hafta.overlord.cycles import break_cycles, pulled_in
+from hafta.units.generators import generators, not_run
 from hafta.units.load import Loader, search_path
 from hafta.units.names import Name
 from hafta.units.roots import CONTROL, roots
+from hafta.units.special import ENABLED
 from hafta.units.users import dynamic_ids, find_credentials
 
 TYPE_CHECKING = False
@@ -101,7 +103,7 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
         places,
         environ,
         reading=Reading(loader.path, as_root=values.as_root),
-        notes=(*loader.notes, *losers, *left_out, *who, *notes_on(with_samples(units.values()))),
+        notes=(*loader.notes, *losers, *left_out, *who, *notes_on(with_samples(units.values())), *_of_machine(given)),
         extras=_extras(values.set, own_name),
         on_demand=frozenset(units) - pulled_in(units, given),
         demonstration=Demonstration(
@@ -110,6 +112,11 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
         table=values.no_cgroups,
         identity=identity,
     )
+
+
+def _of_machine(given: Sequence[str]) -> list[str]:
+    """Return what is to be said where all is run that is enabled on this machine."""
+    return [] if ENABLED.isdisjoint(given) else not_run(generators())
 
 
 def extend(plan: Plan, running: Mapping[str, Unit], name: str) -> tuple[dict[str, Unit], list[str]]:
