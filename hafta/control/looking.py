@@ -162,7 +162,7 @@ _STATUS = (
     *("Id", "Description", "LoadState", "LoadError", "FragmentPath", "DropInPaths", "UnitFileState", "ActiveState"),
     *("SubState", "Result", "ActiveEnterTimestamp", "InactiveEnterTimestamp", "InactiveExitTimestamp"),
     *("StateChangeTimestamp", "InvocationID", "MainPID", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "StatusText"),
-    *("NRestarts", "Type"),
+    *("NRestarts", "Type", "HaftaReason"),
 )
 
 
@@ -200,6 +200,7 @@ def _paragraph(unit: Properties) -> list[str]:
         "Loaded": f"{loaded} ({printable('; '.join(about))})" if about else loaded,
         "Drop-In": " ".join(map(printable, unit.get("DropInPaths") or ())),
         "Active": _since(unit),
+        "Reason": printable(unit.get("HaftaReason") or ""),
         "Invocation": unit.get("InvocationID") or "",
         "Main PID": _main(unit),
         "Status": f'"{printable(unit["StatusText"])}"' if unit.get("StatusText") else "",

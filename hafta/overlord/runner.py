@@ -11,7 +11,7 @@ from hafta.overlord.launcher import Launcher, in_words
 from hafta.overlord.machine import Machine
 from hafta.overlord.mainpid import Candidates, Finder, remove
 from hafta.overlord.table import ENDING, PHASES, RESTING, STARTING, UP, Action, Event, State
-from hafta.overlord.tell import command_failed, tell
+from hafta.overlord.tell import command_failed, tell, why_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Runner:
     def failed_phase(self) -> str:
         """The phase whose command failed, if one did."""
         return self._control.failed
+
+    @property
+    def why(self) -> str:
+        """Why it has failed, for people."""
+        return why_failed(self)
 
     @property
     def signalled(self) -> float:

@@ -70,7 +70,7 @@ class SocketRunner(Runner):
             SocketAction.RUN: self._run,
             SocketAction.KILL: self._killer.kill_control,
             SocketAction.SAY_STOPPED: lambda: self._ended(UnitStopped(self.name)),
-            SocketAction.SAY_FAILED: lambda: self._ended(UnitFailed(self.name, self._why())),
+            SocketAction.SAY_FAILED: lambda: self._ended(UnitFailed(self.name, self.why)),
         }
 
     @property
@@ -145,7 +145,9 @@ class SocketRunner(Runner):
     def look(self) -> None:
         """Do nothing: there is no process to look for."""
 
-    def _why(self) -> str:
+    @property
+    def why(self) -> str:
+        """Why it has failed, for people."""
         service, limits = self.service or "its template", self.spec.limits
         reasons = {
             "service-start-limit-hit": f"{service} was started too often (StartLimitBurst=)",

@@ -139,12 +139,17 @@ def command_failed(runner: Runner, phase: str, pid: int, outcome: Outcome) -> Ev
     )
 
 
-def _failed(runner: Runner) -> Event:
+def why_failed(runner: Runner) -> str:
+    """Return why a service has failed."""
     policy = runner.unit.policy
     if runner.machine.result == "start-limit-hit":
         span = f" in {policy.limit_interval:g} s" if policy.limit_interval < INFINITE else ""
-        return events.UnitFailed(runner.name, f"started more than {policy.limit_burst} times{span} (StartLimitBurst=)")
-    return events.UnitFailed(runner.name, _why(runner))
+        return f"started more than {policy.limit_burst} times{span} (StartLimitBurst=)"
+    return _why(runner)
+
+
+def _failed(runner: Runner) -> Event:
+    return events.UnitFailed(runner.name, why_failed(runner))
 
 
 _TELLERS = {

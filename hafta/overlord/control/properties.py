@@ -217,6 +217,7 @@ _SOCKET: dict[str, Callable[[Facts], Any]] = {
         f"{listen.text} ({_KINDS.get(listen.kind, 'FIFO')})" for listen in (f.unit.socket or Socket()).listen
     ],
 }
+_SERVICE["HaftaReason"] = _SOCKET["HaftaReason"] = lambda f: f.runner.why if f.runner.state is State.FAILED else ""
 NAMES = frozenset((*_SERVICE, *_SOCKET, *_UNIT))
 
 

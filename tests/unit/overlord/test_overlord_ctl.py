@@ -103,6 +103,30 @@ def test_what_scripts_ask(running, words, status, out):
     assert tuple(ctl(running, *words.split())) == (status, out)
 
 
+def test_an_answer_that_cannot_be_written_is_said_once_and_with_a_documented_status(running):
+    command = [sys.executable, "-m", "hafta.control", "status"]
+    environment = {**os.environ, "PYTHONPATH": ROOT, "HAFTA_CONTROL": path_of(running)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert (done.returncode, done.stderr.splitlines()) == (1, [
+        "hafta: error: cannot write the answer: No space left on device",
+        "hafta: free some space, or write it to another place",
+    ])  # fmt: skip
+
+
+def test_status_says_why_a_unit_has_failed(place):
+    place.service("pre", "/bin/sleep 1000", "ExecStartPre=/bin/false")
+    place.service("often", "/bin/false", "Restart=always", "RestartSec=0")
+    place.service("up", "/bin/sleep 1000")
+    overlord = place.start("pre", "often", "up")
+    for name in ("pre", "often"):
+        overlord.wait_for(f"{name}.service failed")
+    assert "\n     Reason: a command of ExecStartPre= failed\n" in ctl(place, "status", "pre").out
+    assert "\n     Reason: started more than 5 times in 10 s (StartLimitBurst=)\n" in ctl(place, "status", "often").out
+    assert "Reason" not in ctl(place, "status", "up").out
+    assert ctl(place, "show", "-P", "HaftaReason", "pre").out == "a command of ExecStartPre= failed\n"
+
+
 def test_status_is_for_people_and_its_exit_status_for_scripts(running):
     good = ctl(running, "status", "good")
     pid = running.overlords[0].pids("good.service")[0]
