@@ -28,7 +28,7 @@ class Output:
         self._show = show
         self._most = standard.most
         self._splitter = Splitter(standard.level, has_prefixes=standard.has_prefixes)
-        loop.watch(fd, self.read)
+        loop.watch(fd, self.read, patient=True)
 
     def read(self) -> None:
         """Show what has come, or a part of it."""

@@ -4,6 +4,10 @@ The overlord's time is the monotonic clock without the gaps in which the overlor
 that stalled). So no service is killed as late while the overlord could not listen to it. A gap is a wake-up more than
 GAP seconds later than requested, or a round of work that took longer than GAP. While a timer is pending, no wait is
 longer than TICK, so that a gap of more than TICK + GAP is always seen.
+
+What services write is patient: in each turn all else comes first, and all of it together gets at most SLICE seconds.
+Those that are left over come first in the next turn. So a hundred services that write empty lines without a pause delay
+each other, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 GAP = 0.5  # seconds
 TICK = 1.0  # seconds
+SLICE = 0.03  # seconds of a turn for what is patient, and the rest of what was begun in them
 
 
 class Loop:
@@ -34,6 +39,7 @@ class Loop:
         self._on_gap = on_gap
         self._lost = 0.0
         self._woken = time.monotonic()
+        self._queue: list[Any] = []  # patient sources that were ready, whose turn comes first in front
         self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.watch(self._wakeup, self._take_signals)
 
@@ -41,9 +47,10 @@ class Loop:
         """Return the overlord's time, in seconds."""
         return time.monotonic() - self._lost
 
-    def watch(self, source: Any, callback: Callable[[], None], *, write: bool = False) -> None:
-        """Call back whenever `source` is ready: a descriptor, or an object that has one."""
-        self._selector.register(source, selectors.EVENT_WRITE if write else selectors.EVENT_READ, callback)
+    def watch(self, source: Any, callback: Callable[[], None], *, write: bool = False, patient: bool = False) -> None:
+        """Call back whenever `source` is ready: a descriptor, or an object that has one; `patient` gives way."""
+        events = selectors.EVENT_WRITE if write else selectors.EVENT_READ
+        self._selector.register(source, events, (callback, patient))
 
     def is_watching(self, source: Any) -> bool:
         """Tell whether it is watched."""
@@ -87,10 +94,30 @@ class Loop:
         self._woken = time.monotonic()
         if asked is not None and self._woken - begun > asked + GAP:
             self._account(self._woken - begun)
+        patient: dict[Any, Callable[[], None]] = {}
         for key, _ in ready:
-            if key.fileobj in self._selector.get_map():  # an earlier callback may have closed it
-                key.data()
+            callback, is_patient = key.data
+            if is_patient:
+                patient[key.fileobj] = callback
+            else:
+                self._call(key.fileobj, callback)
+        self._serve(patient)
         self._fire()
+
+    def _call(self, source: Any, callback: Callable[[], None]) -> None:
+        if source in self._selector.get_map():  # an earlier callback may have closed it
+            callback()
+
+    def _serve(self, patient: dict[Any, Callable[[], None]]) -> None:
+        """Call back for what is patient, for at most SLICE seconds."""
+        end = time.monotonic() + SLICE
+        first = dict.fromkeys(source for source in self._queue if source in patient)
+        order = [*first, *(source for source in patient if source not in first)]
+        at = 0
+        while at < len(order) and time.monotonic() <= end:
+            self._call(order[at], patient[order[at]])
+            at += 1
+        self._queue = [*order[at:], *order[:at]]
 
     def _wait(self) -> float | None:
         due = min((deadline for deadline, _ in self._timers.values()), default=float("inf"))
