@@ -8,7 +8,8 @@ What is known of that reader, and why this file is as it is:
 4. A file that is vacuumed under the reader raises EBADMSG for ever: it is opened again at the last cursor.
 5. To follow, `fileno()` is called once at the beginning, and then `process()` and `_next()` each POLL: without the
    first call a rotation is missed, and `wait()` is late by a quarter of a second.
-6. After `seek_tail()` one `_previous()`: without it some releases show old entries, others no new ones.
+6. A reader keeps mapped what it has read: of a long journal all. So it is replaced by a new one each RENEWED entries.
+7. After `seek_tail()` one `_previous()`: without it some releases show old entries, others no new ones.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 POLL = 0.1  # seconds between two looks for new entries
 DEBUG = 7  # the priority of syslog
+RENEWED = 10_000  # entries
 TRIES = 3  # to go on behind what cannot be read
 PLACES = ("/var/log/journal", "/run/log/journal")
 ALLOWED = "root and the group systemd-journal can: usermod --append --groups systemd-journal NAME"
@@ -157,7 +159,7 @@ class Journal:
         self._reader.fileno()
         while True:
             self._reader.process()
-            for _ in self._steps():
+            for _ in self._steps(renews=False):
                 yield self._raw()
             yield None
 
@@ -192,26 +194,30 @@ class Journal:
         self._plan.append([f"{name}={value}" for name, values in group.items() for value in values])
         self._apply(self._plan[-1])
 
-    def _apply(self, group: list[str]) -> None:
-        self._reader.add_disjunction()
+    def _apply(self, group: list[str], reader: Any = None) -> None:
+        reader = reader or self._reader
+        reader.add_disjunction()
         for match in group:
-            self._reader.add_match(match)
+            reader.add_match(match)
 
     def _begin(self) -> None:
         self._reader.flush_matches()
         self._plan.clear()
 
-    def _steps(self, *, is_new: bool = False) -> Iterator[None]:
+    def _steps(self, *, is_new: bool = False, renews: bool = True) -> Iterator[None]:
         """Step through what matches; where that cannot be read, open it again at the last entry that could be.
 
-        `is_new`: the reader stands at an entry that has not been read.
+        `is_new`: the reader stands at an entry that has not been read. `renews`: rule 6; not while it is followed.
         """
-        tries = 0
+        tries = count = 0
         while True:
             try:
                 while is_new or self._step():
                     tries, is_new = 0, False
                     self._cursor = self._reader._get_cursor()  # noqa: SLF001
+                    count += 1
+                    if renews and count % RENEWED == 0:
+                        self._renew()
                     yield
             except OSError as error:
                 tries += 1
@@ -239,6 +245,20 @@ class Journal:
             return self._step() and not self._reader.test_cursor(self._cursor)
         except OSError:
             return False
+
+    def _renew(self) -> None:
+        """Read on with a new reader, if that finds the same entry: the old one gives back what it has mapped."""
+        reader = self._open()
+        try:
+            for group in self._plan:
+                self._apply(group, reader)
+            reader.seek_cursor(self._cursor)
+            is_same = bool(reader._next()) and bool(reader.test_cursor(self._cursor))  # noqa: SLF001
+        except OSError:
+            is_same = False
+        if is_same:
+            reader, self._reader = self._reader, reader
+        reader.close()
 
     def _before(self, cursor: str) -> Raw | None:
         """Return the entry of anybody before this one."""

@@ -8,6 +8,7 @@ import pytest
 from observe_journals import write
 from observe_model import World
 from observe_support import BEGIN, BOOTS, SECOND, UNIT, Story
+from processes import run_python
 from schema_support import problems, schema
 
 from hafta import exits
@@ -215,3 +216,39 @@ def test_no_content_of_a_journal_is_a_traceback(tmp_path, capsys, seed, command)
     assert found
     with pytest.raises(HaftaError):
         Journal(str(tmp_path / "gone"))
+
+
+MEASURE = """
+import sys
+from hafta.observe.sources import journal
+journal.RENEWED = int(sys.argv[1])
+print(sum(1 for _ in journal.Journal(sys.argv[2]).read(["a.service"])))
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")][0])
+"""
+
+
+def test_a_long_journal_is_not_kept_in_memory(tmp_path):
+    """30,000 entries are some 20 MiB of the file, all of which a single reader has mapped in the end."""
+    [one], chance = Story("5 rolled-back r1 HAFTA_NODE=n").raws, random.Random(1)
+    raws = (
+        one.replace(
+            wall=one.wall + place, monotonic=one.monotonic + place, boot="1" * 32,
+            fields={**one.fields, "HAFTA_REASON": chance.randbytes(200).hex()},
+        )
+        for place in range(30_000)
+    )  # fmt: skip
+    directory = write(tmp_path / "j", raws)
+    count, most = run_python(MEASURE, "1000", str(directory)).stdout.split()
+    same, mapped = run_python(MEASURE, "1000000", str(directory)).stdout.split()
+    assert (count, same) == ("30000", "30000")
+    assert int(most) < int(mapped) - 6 * 1024
+
+
+def test_a_reader_that_is_replaced_goes_on_at_the_same_entry(tmp_path, monkeypatch):
+    raws = [raw.replace(boot="1" * 32) for raw in Story(";".join(f"{n} rolled-back r1" for n in range(1, 50))).raws]
+    directory = str(write(tmp_path / "j", raws))
+    whole = [raw.cursor for raw in Journal(directory).read(["a.service"])]
+    for renewed in (1, 2, 7):
+        monkeypatch.setattr("hafta.observe.sources.journal.RENEWED", renewed)
+        assert [raw.cursor for raw in Journal(directory).read(["a.service"])] == whole
+        assert [raw.cursor for raw in Journal(directory).read(["a.service"], newest=9)] == whole[-9:]
