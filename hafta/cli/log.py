@@ -14,11 +14,11 @@ from hafta import exits
 from hafta.cli.log_text import Printer, plain, runs
 from hafta.cli.options import AS_JSON, options
 from hafta.cli.past import DIRECTORY, UNTIL, USER, Past, read, since
-from hafta.cli.table import put
+from hafta.cli.table import put, put_bytes
 from hafta.errors import HaftaError, UsageError
 from hafta.observe.entry import Trust
 from hafta.observe.kinds import Kind
-from hafta.observe.lines import Gaps, lines, runs_of
+from hafta.observe.lines import Gaps, exported, lines, runs_of
 from hafta.observe.times import iso
 from hafta.settings import Program, Setting, switch, whole
 
@@ -56,6 +56,21 @@ EVENT = Setting(
     "event", lambda text: (text,), (), "show only this event, such as rolled-back; may be given again", "EVENT",
     short="e", repeats=True, environment="",
 )  # fmt: skip
+SEQUENCE = Setting(
+    "sequence", lambda text: (text,), (), "show only events of this sequence; may be given again", "SEQUENCE",
+    short="s", repeats=True, environment="",
+)  # fmt: skip
+NODE = Setting(
+    "node", lambda text: (text,), (), "show only events of this node; may be given again", "NODE", repeats=True,
+    environment="",
+)  # fmt: skip
+WITH = Setting(
+    "with", lambda text: (text,), (), "show all of this unit, too, at the times of the others; may be given again",
+    "UNIT", repeats=True, environment="",
+)  # fmt: skip
+EXPORT = Setting(
+    "export", switch, default=False, help="print whole entries in the export format of the journal", environment=""
+)
 EXPLAIN = Setting(
     "explain", switch, default=False, help="explain each event, once, as the journal's catalog does", environment=""
 )
@@ -63,11 +78,14 @@ ALL = Setting("all", switch, default=False, help="show lines of priority debug, 
 PROGRAM = Program(
     "hafta log",
     "Show what happened to units: run by run, with repeats folded and gaps told.",
-    (LINES, FOLLOW, since("", "the begin of it"), UNTIL, RUN, RUNS, EVENT, ALL, EXPLAIN, DIRECTORY, AS_JSON, USER),
+    (
+        LINES, FOLLOW, since("", "the begin of it"), UNTIL, RUN, RUNS, EVENT, SEQUENCE, NODE, WITH, ALL, EXPLAIN,
+        EXPORT, DIRECTORY, AS_JSON, USER,
+    ),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[NAME]...",
     {exits.FAILED: "there is no such entry", exits.PERMISSION: "nothing of the journal could be seen"},
-)
+)  # fmt: skip
 
 
 @click.command(name="log", help=PROGRAM.summary, options_metavar="[OPTION]...")
@@ -78,6 +96,8 @@ def log(names: tuple[str, ...], **given: Any) -> int:
     values = read(PROGRAM, given)
     _check(values)
     past = Past(names, values)
+    past.join(getattr(values, "with"))
+    past.journal.is_exact = values.export
     if values.runs:
         return _runs(past, values)
     output = os.dup(1) if values.follow else -1
@@ -98,6 +118,9 @@ def _check(values: Values) -> None:
     ended = {"--run": values.run, "--runs": values.runs, "--until": values.until is not UNTIL.default}
     if values.follow and (given := [name for name, is_given in ended.items() if is_given]):
         raise UsageError(f"--follow goes on, and {given[0]} has an end", "leave out one of the two")
+    others = {"--json": values.json, "--runs": values.runs, "--explain": values.explain}
+    if values.export and (given := [name for name, is_given in others.items() if is_given]):
+        raise UsageError(f"--export prints entries, and {given[0]} something else", "leave out one of the two")
 
 
 def _runs(past: Past, values: Values) -> int:
@@ -119,7 +142,7 @@ def _chosen(past: Past, values: Values) -> list[Entry]:
     Raises HaftaError if there is no such unit or run.
     """
     run, is_until = "", values.until is not UNTIL.default
-    if values.run and len(past.units) != 1:
+    if values.run and len(past.units) - len(past.joined) != 1:
         raise UsageError("--run needs one unit", "name the unit")
     if missing := [unit for unit in past.units if not past.journal.has(unit)]:
         hint = "look for it in systemctl list-units; without a name: all that report events of HAFTA"
@@ -130,7 +153,7 @@ def _chosen(past: Past, values: Values) -> list[Entry]:
         found = _read(past, values, since=min(one.wall for one in known if one.run == run))
     elif values.since:
         found = _read(past, values, since=past.walls(values.since)[0])
-    elif values.event or is_until:
+    elif _filters(values) or is_until:
         found = _read(past, values)
     else:
         found = _newest(past, values)
@@ -138,11 +161,15 @@ def _chosen(past: Past, values: Values) -> list[Entry]:
     begin, end = (past.moments(one)[0] if is_asked else None for one, is_asked in (
         (values.since, bool(values.since)), (values.until, is_until),
     ))  # fmt: skip
-    return [
-        one
-        for one in found
-        if (begin is None or one.at >= begin) and (end is None or one.at <= end) and run in ("", one.run)
-    ]
+    chosen = [one for one in found if (begin is None or one.at >= begin) and (end is None or one.at <= end)]
+    return _of_run(chosen, run, past) if run else chosen
+
+
+def _of_run(entries: list[Entry], run: str, past: Past) -> list[Entry]:
+    """Return the entries of one run, and those of joined units from its first to its last."""
+    times = [one.at for one in entries if one.run == run]
+    begin, end = min(times, default=0), max(times, default=0)
+    return [one for one in entries if one.run == run or (one.unit in past.joined and begin <= one.at <= end)]
 
 
 def _read(past: Past, values: Values, **how: int) -> list[Entry]:
@@ -182,22 +209,39 @@ def is_of(entry: Entry, units: Iterable[str]) -> bool:
     return entry.trust is Trust.MACHINE and entry.kind not in (Kind.TEXT, Kind.JOURNALD_EXITED)
 
 
-def is_wanted(entry: Entry, events: tuple[str, ...]) -> bool:
-    """Tell whether an entry is one of these events."""
-    return not events or entry.kind.value in events or entry.fields.get("HAFTA_EVENT") in events
+def is_wanted(entry: Entry, values: Values, joined: Iterable[str] = ()) -> bool:
+    """Tell whether an entry is one of the events, sequences and nodes that are asked for, or of a joined unit."""
+    fields, events = entry.fields, values.event
+    if entry.unit in joined:
+        return True
+    return (
+        (not events or entry.kind.value in events or fields.get("HAFTA_EVENT") in events)
+        and (not values.sequence or fields.get("HAFTA_SEQUENCE") in values.sequence)
+        and (not values.node or fields.get("HAFTA_NODE") in values.node)
+    )
+
+
+def _filters(values: Values) -> bool:
+    """Tell whether only some events are asked for: then the newest entries may have none of them."""
+    return bool(values.event or values.sequence or values.node)
 
 
 def _print(entries: list[Entry], printer: Printer, values: Values, gaps: Gaps, *, is_all: bool = False) -> int:
     """Print them; return how many lines of entries."""
-    is_all = is_all or (values.lines is None and bool(values.since or values.run or values.event))
+    is_asked = values.since or values.run or _filters(values)
+    is_all = is_all or (values.lines is None and bool(is_asked))
     count = DEFAULT if values.lines is None else values.lines
-    if values.json:
-        wanted = [one for one in entries if is_wanted(one, values.event)]
+    joined = printer.past.joined
+    if values.json or values.export:
+        wanted = [one for one in entries if is_wanted(one, values, joined)]
         chosen = wanted if is_all else wanted[-count:] if count else []
         for entry in chosen:
-            put(json.dumps(plain(entry, printer.past), allow_nan=False))
+            if values.export:
+                put_bytes(exported(entry))
+            else:
+                put(json.dumps(plain(entry, printer.past), allow_nan=False))
         return len(chosen)
-    found = list(lines(entries, gaps, lambda entry: is_wanted(entry, values.event)))
+    found = list(lines(entries, gaps, lambda entry: is_wanted(entry, values, joined)))
     found = found if is_all else found[-count:] if count else []
     for line in found:
         printer.line(line)

@@ -67,11 +67,16 @@ class Past:
         self.user = os.getuid() if values.user else None
         self.journal = Journal(values.directory, self.user)
         self.units = list(dict.fromkeys(unit_of(name) for name in names)) or self.journal.units()
-        self._directory = values.directory
+        self.joined: list[str] = []  # of these, the units that are only shown with the others
         self._runs: dict[str, str] = {}  # their units, as the manager says
         self._head = self.journal.head()
         self.begin = self._begin()
         self.end = self.begin  # of the histories, once they are read
+
+    def join(self, names: Sequence[str]) -> None:
+        """Look at more units, which are only shown with the others. Raises UsageError."""
+        self.joined = [unit for unit in dict.fromkeys(map(unit_of, names)) if unit not in self.units]
+        self.units += self.joined
 
     def _begin(self) -> int:
         """Begin to read: with new times, for a sleep must not count twice. Return when the journal begins."""
@@ -97,7 +102,7 @@ class Past:
     def histories(self) -> list[History]:
         """Return the history of each unit."""
         asked = _now()
-        said = None if self._directory else manager.ask(self.units, user=self.user is not None)
+        said = None if self.journal.directory else manager.ask(self.units, user=self.user is not None)
         folds = {unit: Fold(unit, self.begin, is_user=self.user is not None) for unit in self.units}
         seen: set[str] = set()
         self._begin()
@@ -108,7 +113,7 @@ class Past:
                 for fold in folds.values():
                     fold.feed(entry)
         now = self.end = self.now()
-        if said is None and self.units and not self._directory:
+        if said is None and self.units and not self.journal.directory:
             self.journal.missing.append("not seen: how units stand now: systemctl does not answer")
         for unit in self.units:
             if unit not in seen and (said is None or not said[unit].is_loaded):
@@ -144,7 +149,7 @@ class Past:
             click.echo(f"hafta: {line}", err=True)
 
     def _last(self) -> Raw | Now | None:
-        return self.journal.tail() if self._directory else _now()
+        return self.journal.tail() if self.journal.directory else _now()
 
     def _close(self, fold: Fold, now: int, said: dict[str, Said] | None, asked: Now) -> History:
         shown = None

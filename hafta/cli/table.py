@@ -46,5 +46,15 @@ def put(text: str, *, color: bool | None = None) -> None:
         silence(1)
 
 
+def put_bytes(data: bytes) -> None:
+    """Print bytes on stdout, at once; as put()."""
+    try:
+        stream = click.get_binary_stream("stdout")
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        silence(1)
+
+
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -50,6 +50,7 @@ class Entry(Frozen):
     boot: str
     monotonic: int  # microseconds since the boot, when journald took it
     fields: Mapping[str, str]
+    raw: Raw | None = None  # as it was read
 
     def number(self, name: str, otherwise: int = 0) -> int:
         """Return a field that is a whole number of at most 18 digits."""
@@ -64,6 +65,7 @@ class Raw(Frozen):
     monotonic: int
     boot: str
     cursor: str = ""
+    more: tuple[tuple[str, str], ...] = ()  # further values of fields that it has several of
     is_last: bool = False  # whether it only says that somebody wrote something then, and nobody until the next entry
 
 
@@ -101,7 +103,7 @@ class Reading:
             kind, trust, unit = Kind.SHUTDOWN, Trust.MACHINE, ""
         elif trust is Trust.MANAGER and unit == "systemd-journald.service":
             kind, trust, unit = (Kind.JOURNALD_EXITED if kind is Kind.EXITED else Kind.TEXT), Trust.MACHINE, ""
-        return Entry(kind, trust, at, raw.wall, unit, run, raw.boot, raw.monotonic, fields)
+        return Entry(kind, trust, at, raw.wall, unit, run, raw.boot, raw.monotonic, fields, raw)
 
     def last_seen(self, raw: Raw) -> Entry:
         """Return what the last entry of anybody says before the journal begins again: until then, all was as known."""

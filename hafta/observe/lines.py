@@ -90,6 +90,27 @@ def says(entry: Entry) -> str:
     return f"(late) {message}" if entry.trust is Trust.LATE else message
 
 
+def exported(entry: Entry) -> bytes:
+    """Return an entry in the journal's export format (systemd.io, Journal Export Formats), as it was read.
+
+    What the last entry of anybody before a gap said is not an entry of these units: it is left out.
+    """
+    raw = entry.raw
+    if raw is None or raw.is_last:
+        return b""
+    head = {"__CURSOR": raw.cursor, "__REALTIME_TIMESTAMP": raw.wall, "__MONOTONIC_TIMESTAMP": raw.monotonic}
+    own = {**raw.fields, "_BOOT_ID": raw.boot}
+    pairs = [*head.items(), *own.items(), *raw.more]
+    return b"".join(_field(name, str(value).encode(errors="surrogateescape")) for name, value in pairs) + b"\n"
+
+
+def _field(name: str, value: bytes) -> bytes:
+    """Return a line; of what is more than printable ASCII, name, length and bytes."""
+    if all(0x20 <= byte < 0x7F or byte == 0x09 for byte in value):
+        return name.encode() + b"=" + value + b"\n"
+    return name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
+
+
 class Gaps:
     """Finds what is missing between two entries."""
 

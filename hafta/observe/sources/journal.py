@@ -45,10 +45,12 @@ class Journal:
     """
 
     def __init__(self, directory: str = "", user: int | None = None) -> None:
-        self._directory = directory
+        self.directory = directory
         self._user = user
         #: What could not be seen, and who can: one line each.
         self.missing: list[str] = []
+        #: Whether bytes that are not UTF-8 come back as they are when they are encoded (surrogateescape).
+        self.is_exact = False
         self._plan: list[list[str]] = []  # what is matched: any of these groups
         self._cursor = ""  # of the last entry that was read
         self._reader = self._open()
@@ -281,9 +283,13 @@ class Journal:
 
     def _raw(self, reader: Any = None) -> Raw:
         reader = reader or self._reader
-        fields = {name: _text(value) for name, value in reader._get_all().items()}  # noqa: SLF001
+        got, errors = reader._get_all(), "surrogateescape" if self.is_exact else "replace"  # noqa: SLF001
+        fields = {name: _text(value, errors) for name, value in got.items()}
+        more = tuple(
+            (name, _text(one, errors)) for name, values in got.items() if isinstance(values, list) for one in values[1:]
+        )
         monotonic, boot = reader._get_monotonic()  # noqa: SLF001
-        return Raw(fields, reader._get_realtime(), monotonic, bytes(boot).hex(), reader._get_cursor())  # noqa: SLF001
+        return Raw(fields, reader._get_realtime(), monotonic, bytes(boot).hex(), reader._get_cursor(), more)  # noqa: SLF001
 
     def _open(self) -> Any:
         try:
@@ -294,27 +300,27 @@ class Journal:
                 f"the journal cannot be read without python-systemd: {error}", hint, status=exits.PERMISSION
             ) from error
         try:
-            if not self._directory:
+            if not self.directory:
                 return _reader._Reader()  # noqa: SLF001
-            if os.path.isfile(self._directory):
-                return _reader._Reader(flags=0, files=[self._directory])  # noqa: SLF001
-            return _reader._Reader(flags=0, path=self._directory)  # noqa: SLF001
+            if os.path.isfile(self.directory):
+                return _reader._Reader(flags=0, files=[self.directory])  # noqa: SLF001
+            return _reader._Reader(flags=0, path=self.directory)  # noqa: SLF001
         except OSError as error:
             status = exits.PERMISSION if error.errno in {EACCES, EPERM} else exits.NOT_FOUND
             hint = "name a directory with .journal files"
             raise HaftaError(
-                f"cannot read the journal {self._directory}: {error.strerror}", hint, status=status
+                f"cannot read the journal {self.directory}: {error.strerror}", hint, status=status
             ) from error
 
     def _check(self) -> None:
         """Find out what cannot be seen. Raises HaftaError if that is all."""
-        files = [*_files((self._directory,) if self._directory else PLACES)]
+        files = [*_files((self.directory,) if self.directory else PLACES)]
         for path in files:
             self._check_file(path)
-        if self._directory:
-            if not files and os.path.isdir(self._directory):
+        if self.directory:
+            if not files and os.path.isdir(self.directory):
                 hint = "name a directory with .journal files"
-                raise HaftaError(f"there is no journal in {self._directory}", hint, status=exits.NOT_FOUND)
+                raise HaftaError(f"there is no journal in {self.directory}", hint, status=exits.NOT_FOUND)
             return
         if not self._reader.has_persistent_files() and not self._reader.has_runtime_files():
             denied = bool(files) or any(map(_is_closed, PLACES))
@@ -368,7 +374,7 @@ def _is_closed(place: str) -> bool:
         return False
 
 
-def _text(value: object) -> str:
+def _text(value: object, errors: str = "replace") -> str:
     if isinstance(value, list):
         value = value[0]
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return value.decode(errors=errors) if isinstance(value, bytes) else str(value)
