@@ -17,7 +17,7 @@ from hafta.engine.words import EXIT, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from hafta.engine.shape import Shape
@@ -32,10 +32,18 @@ _COMPARISON = frozenset({"COMPARE_OP", "CONTAINS_OP", "IS_OP"})
 
 def diagram(sequence: Shape, form: str) -> str:
     """Return the diagram as text. Raises ValueError for a form that is neither "mermaid" nor "graphviz"."""
+    names = [*map(str, sequence.nodes.values())]
+    ways = [(str(start), None if to is EXIT else str(to), label) for start, to, label in edges(sequence)]
+    return drawn(form, sequence.name, names, ways)
+
+
+def drawn(form: str, name: str, nodes: Iterable[str], ways: Iterable[tuple[str, str | None, str]]) -> str:
+    """Return the diagram of nodes and of ways between them: from, to (None: the end), label. Raises ValueError."""
     drawers = {"mermaid": _mermaid, "graphviz": _graphviz}
     if form not in drawers:
         raise ValueError(f"a diagram is one of {', '.join(drawers)}, not {form!r}")
-    return drawers[form](sequence)
+    ids = {node: f"n{number}" for number, node in enumerate(nodes, 1)}
+    return drawers[form](name, ids, ways)
 
 
 def edges(sequence: Shape) -> list[Edge]:
@@ -51,42 +59,32 @@ def edges(sequence: Shape) -> list[Edge]:
     return list(dict.fromkeys(found))
 
 
-def _mermaid(sequence: Shape) -> str:
-    ids = _ids(sequence)
-    lines = ["stateDiagram-v2", *(f'    state "{_quoted(node)}" as {ids[node]}' for node in sequence.nodes.values())]
-    lines += [f"    [*] --> {ids[node]}" for node in _first(sequence)]
-    for start, to, label in edges(sequence):
-        lines.append(f"    {ids[start]} --> {ids.get(to, '[*]')}: {label}")
+def _mermaid(_name: str, ids: Mapping[str, str], ways: Iterable[tuple[str, str | None, str]]) -> str:
+    lines = ["stateDiagram-v2", *(f'    state "{_quoted(node)}" as {ids[node]}' for node in ids)]
+    lines += [f"    [*] --> {ids[node]}" for node in list(ids)[:1]]
+    for start, to, label in ways:
+        lines.append(f"    {ids[start]} --> {'[*]' if to is None else ids[to]}: {_quoted(label)}")
     return "\n".join(lines) + "\n"
 
 
-def _graphviz(sequence: Shape) -> str:
-    ids = {**_ids(sequence), EXIT: "done"}
+def _graphviz(name: str, ids: Mapping[str, str], ways: Iterable[tuple[str, str | None, str]]) -> str:
     lines = [
-        f'digraph "{_quoted(sequence.name)}" {{',
+        f'digraph "{_quoted(name)}" {{',
         "    start [shape=point]",
         "    done [shape=doublecircle, label=exit]",
     ]
-    lines += [
-        f'    {ids[node]} [shape=box, style=rounded, label="{_quoted(node)}"]' for node in sequence.nodes.values()
-    ]
-    lines += [f"    start -> {ids[node]}" for node in _first(sequence)]
-    for start, to, label in edges(sequence):
+    lines += [f'    {ids[node]} [shape=box, style=rounded, label="{_quoted(node)}"]' for node in ids]
+    lines += [f"    start -> {ids[node]}" for node in list(ids)[:1]]
+    for start, to, label in ways:
         style = "solid" if label == "success" else "dashed"
-        lines.append(f'    {ids[start]} -> {ids[to]} [label="{label}", style={style}]')
+        target = "done" if to is None else ids[to]
+        lines.append(f'    {ids[start]} -> {target} [label="{_quoted(label)}", style={style}]')
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _ids(sequence: Shape) -> dict[Node | Verdict, str]:
-    return {node: f"n{number}" for number, node in enumerate(sequence.nodes.values(), 1)}
-
-
-def _first(sequence: Shape) -> Iterable[Node]:
-    return list(sequence.nodes.values())[:1]
-
-
 def _quoted(thing: object) -> str:
-    return str(thing).replace("\\", "\\\\").replace('"', "'")
+    text = "".join(char if char.isprintable() else " " for char in str(thing))
+    return text.replace("\\", "\\\\").replace('"', "'")
 
 
 def _named_by(function: Any, sequence: Shape) -> list[Node | Verdict]:

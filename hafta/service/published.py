@@ -1,7 +1,8 @@
 """What a service says about itself to those who look (`hafta status`), in its runtime directory.
 
 1. `NAME.hafta`, after READY: what it is. JSON, replaced in one step, for everybody to read.
-2. `NAME.board`, twice a second at most, whenever its work moves on: where its calls stand. Without checkpoints nothing
+2. `NAME-SEQUENCE.graph`: how each of its sequences goes (graphs.py).
+3. `NAME.board`, twice a second at most, whenever its work moves on: where its calls stand. Without checkpoints nothing
    else says that. It is a sample: so a node that succeeds costs nothing more, and what has happened since is not in it.
 
 A board is SIZE bytes, written by one pwrite(2): a line with the length and the CRC-32 of what follows; the moment
@@ -24,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
+
+    from hafta.engine.shape import Shape
 
 SIZE = 1024
 MAGIC = "haftabd1"
@@ -56,9 +59,16 @@ class Published:
         unit_name = self._facts["unit"] or unit()
         facts = {**self._facts, "unit": unit_name, "pid": os.getpid(), "hafta": VERSION}
         new = f"{self._path}.hafta.{os.getpid()}.new"
-        if not _done(lambda: _put(new, f"{self._path}.hafta", as_json(facts).encode())):
+        if not _done(lambda: put(new, f"{self._path}.hafta", as_json(facts).encode())):
             _done(lambda: os.unlink(new))
         _done(self._open)
+
+    def draw(self, shape: Shape[Any]) -> None:
+        """Write how a sequence goes, once for each version of its code (graphs.py)."""
+        if self._path:
+            from hafta.service.graphs import publish
+
+            _done(lambda: publish(self._path, shape, put))
 
     def _open(self) -> None:
         self._close()
@@ -122,7 +132,8 @@ def _done(step: Callable[[], object]) -> bool:
     return True
 
 
-def _put(new: str, path: str, data: bytes) -> None:
+def put(new: str, path: str, data: bytes) -> None:
+    """Replace a file in one step; `new` is its name until then. Raises OSError."""
     _write_anew(new, data)
     os.rename(new, path)
 

@@ -152,9 +152,7 @@ def run(
         userdata = data(values) if callable(data) else data
         if not service.is_warm:
             _mention_timeouts(service, sequence)
-        service.publish(sequences=[sequence.name])
-        if ready:
-            service.ready()
+        _show(service, sequence, ready=ready)
         recorded = checkpoints(values, userdata) if callable(checkpoints) else checkpoints
         if recorded is not None:
             service.publish(records=recorded.store.where, level=recorded.level)
@@ -194,6 +192,14 @@ class _holding:  # noqa: N801 - used as a function; contextlib costs a milliseco
     def __exit__(self, *_error: object) -> None:
         if self._held is not None:
             self._held.release()
+
+
+def _show(service: Service, sequence: Sequence, *, ready: bool) -> None:
+    """Say which sequence it runs, that it is up if it is, and after that how the sequence goes."""
+    service.publish(sequences=[sequence.name])
+    if ready:
+        service.ready()
+    service.life.published.draw(sequence)
 
 
 def _mention_timeouts(service: Service, sequence: Sequence) -> None:

@@ -41,7 +41,7 @@ MAY = {
     "walk": set(),
     "fifo": {"walk"},
     "reader": {"fifo"},
-    "service": BELOW_SERVICE | {"hafta", "process"},  # of the package itself, when it began
+    "service": BELOW_SERVICE | {"diagram", "hafta", "process"},  # of the package itself, when it began
     "server": {"service", "fifo", "systemd"},
     "client": {"service", "fifo", "reader", "policies", "hafta"},
     "process": set(),

@@ -13,6 +13,7 @@ import stat
 from binascii import crc32
 
 from hafta.frozen import Frozen
+from hafta.observe.graph import parse as parse_graph
 from hafta.observe.sources.places import children
 from hafta.observe.sources.trust import ROOT, is_unit
 from hafta.units.roots import CONTROL, roots
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from hafta.observe.graph import Graph
+
 SUFFIX = ".hafta"
 BOARD = ".board"
+GRAPH = ".graph"
 MAGIC = "haftabd1"
 MOST = 64 << 10  # bytes of a file
 TRIES = 3  # a reader may come in the middle of a write
@@ -97,6 +101,15 @@ def _in(directory: str) -> Iterator[tuple[tuple[int, int], Published]]:
         if got and found:
             board = _board_of(f"{path.removesuffix(SUFFIX)}{BOARD}", {ROOT, got[1]})
             yield got[0], found.replace(board=board, owner=got[1])
+
+
+def graphs_of(found: Published) -> Iterator[Graph]:
+    """Give how the sequences of a service go, as far as it says so."""
+    for sequence in found.sequences:
+        if "/" not in sequence and "\0" not in sequence:
+            got = _read(f"{found.path.removesuffix(SUFFIX)}-{sequence}{GRAPH}", {ROOT, found.owner})
+            if got and (graph := parse_graph(got[2])):
+                yield graph
 
 
 def parse(path: str, data: bytes) -> Published | None:

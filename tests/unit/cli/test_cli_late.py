@@ -14,6 +14,7 @@ ROOMS = {
     "checkpoints": "durable engine journal observe stores units",
     "ctl": "control journal",
     "demo": "demo journal",
+    "diagram": "journal observe",
     "guard": "guard journal",
     "log": "journal observe",
     "metrics": "journal observe",
