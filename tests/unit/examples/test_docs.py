@@ -29,6 +29,7 @@ MINE = [
     "docs/typing.md",
     "docs/architecture.md",
     "docs/classes.md",
+    "docs/coming-from.md",
     "docs/durable.md",
     "docs/durable-rules.md",
     "examples/getstart/README.md",
