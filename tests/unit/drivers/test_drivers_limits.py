@@ -174,11 +174,11 @@ def test_a_synchronous_call_tells_the_runtime_how_long_it_may_take():
         def call_ends(self, begun):
             self.told.append(begun)
 
-    inner, outer = hafta.Sequence("inner"), hafta.Sequence("outer")
-    inner.node(name="quick")(lambda run: hafta.EXIT)
-    outer.node(name="work")(lambda run: run.call(inner) and run.call(inner, timeout=3) and hafta.EXIT)
+    inner, outer, given = hafta.Sequence("inner"), hafta.Sequence("outer"), []
+    inner.node(name="quick")(lambda run: given.append(run.data) or hafta.EXIT)
+    outer.node(name="work")(lambda run: run.call(inner, "a") and run.call(inner, "b", timeout=3) and hafta.EXIT)
     assert outer.call(runtime=Telling())
-    assert Telling.told == [3, "token"]
+    assert (Telling.told, given) == ([3, "token"], ["a", "b"])
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -51,6 +51,12 @@ def cause(store):
     return position(saved.frame, saved.body).cause if saved else None
 
 
+@pytest.mark.parametrize(("seen", "words"), [(None, ""), (Death(7, signal=9), ": it was killed by SIGKILL")])
+def test_the_reason_tells_how_the_process_ended_where_somebody_has_seen_it(seen, words):
+    reason = resume.Interrupted(7, 2.0, stopped=False, cause=seen)
+    assert str(reason) == f"process 7 died in it, at least 2.0 s ago{words}"
+
+
 @pytest.mark.parametrize("inner", [False, True])
 def test_the_record_says_it_for_as_long_as_the_process_that_was_told_runs(inner):
     store = MemoryStore()
