@@ -89,7 +89,7 @@ def _quoted(thing: object) -> str:
 
 def _named_by(function: Any, sequence: Shape) -> list[Node | Verdict]:
     """Return the nodes that a function names, each once."""
-    function, owner = _innermost(function)
+    function, owner = innermost(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return []
@@ -110,13 +110,13 @@ def _judged_by(policy: Any, sequence: Shape) -> list[Node | Verdict]:
     return _named_by(policy, sequence) + [to for part in parts for to in _judged_by(part, sequence)]
 
 
-def _innermost(function: Any) -> tuple[Any, object]:
+def innermost(function: Any) -> tuple[Any, object]:
     """Return the function inside of methods, partials and decorators, and the object whose method it is, if any."""
     for name in ("__func__", "func", "__wrapped__"):
         inner = getattr(function, name, None)
         if callable(inner):
-            innermost, owner = _innermost(inner)
-            return innermost, getattr(function, "__self__", owner)
+            deepest, owner = innermost(inner)
+            return deepest, getattr(function, "__self__", owner)
     return function, None
 
 

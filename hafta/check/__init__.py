@@ -1,1 +1,1 @@
-"""`hafta check`: rules about units, each with a code, a reason and a cure."""
+"""`hafta check`: rules about units, sequences, records and the machine, each with a code, a reason and a cure."""

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 
 from hafta import exits
+from hafta.check import here
+from hafta.check.importing import judge
+from hafta.check.kept import Records, is_record
+from hafta.check.records import Program
 from hafta.check.rule import ERROR, SEVERITIES, WARNING
-from hafta.check.rules import BY_KIND, UNIT
+from hafta.check.rules import BY_KIND, MACHINES, RECORD, RULES, SEQUENCE, UNIT
 from hafta.check.units import Finder
 from hafta.errors import UsageError
 from hafta.frozen import Frozen
+from hafta.units.write import SEQUENCE_WATCHDOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from hafta.check.rule import Finding
     from hafta.check.unit import Merged
+    from hafta.observe.sources.records import Entry
+
+_SEQUENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+THIS_MACHINE = "this machine"
 
 
 class Checked(Frozen):
@@ -55,41 +65,58 @@ class Look:
 
     def __init__(self, environ: Mapping[str, str], against: int | None, *, of_user: bool) -> None:
         self._finder = Finder(environ, against, of_user=of_user)
+        self._records = Records(environ)
+        self._units: list[Merged] = []
         self._checked: dict[Checked, None] = {}
         self._findings: dict[Finding, None] = {}
+        self._missing: list[str] = []
         self._unknown: list[str] = []
 
     def at(self, names: Sequence[str]) -> None:
         """Look at what is named. Raises UsageError for what cannot be meant."""
-        by_name = [name for name in names if not _is_path(name)]
-        for name in names:
-            if _is_path(name):
-                self._file(name)
-        units = self._finder.by_name(by_name)
-        for name in by_name:
+        sequences = [name for name in names if _SEQUENCE.fullmatch(name) and not os.path.exists(name)]
+        paths = [name for name in names if "/" in name or (is_record(name) and os.path.exists(name))]
+        plain = [name for name in names if name not in {*sequences, *paths}]
+        units = self._finder.by_name(plain)
+        for name in plain:
             if name in units:
                 self._unit(units[name])
-            else:
-                self._unknown.append(name)
+        for path in paths:
+            if not is_record(path):
+                self._file(path)
+        for place in sequences:
+            self._sequence(place)
+        for path in paths:
+            if is_record(path):
+                self._found(path, self._records.by_file(path))
+        for name in plain:
+            if name not in units:
+                self._found(name, self._records.named(name))
 
-    def everywhere(self) -> None:
-        """Look at all of HAFTA's on this machine."""
+    def everywhere(self, *, deep: bool) -> None:
+        """Look at all of HAFTA's on this machine, and at the machine itself."""
         for unit in self._finder.all_of_ours().values():
             self._unit(unit)
+        for entry in self._records.all():
+            self._record(entry)
+        machine, missing = here.machine(deep=deep)
+        self._missing += missing
+        if machine is not None:
+            self._take(MACHINES, THIS_MACHINE, (), machine)
 
     def answer(self) -> Answer:
         """Return what was found, by place, the worst first in each."""
         places = list(self._checked)
-        names = [(each.kind, each.name) for each in places]
+        names = [(each.kind, each.name, each.files[:1]) for each in places]
+        order = {(kind, name): at for at, (kind, name, _) in reversed([*enumerate(names)])}
         ordered = sorted(
             self._findings,
             key=lambda one: (
-                names.index((one.kind, one.subject)), SEVERITIES.index(one.severity), one.file, one.line, one.code,
+                order[one.kind, one.subject], SEVERITIES.index(one.severity), one.file, one.line, one.code,
             ),
         )  # fmt: skip
-        return Answer(
-            self._finder.release, tuple(places), tuple(ordered), tuple(self._finder.missing), tuple(self._unknown)
-        )
+        missing = dict.fromkeys((*self._finder.missing, *self._records.missing, *self._missing))
+        return Answer(self._finder.release, tuple(places), tuple(ordered), tuple(missing), tuple(self._unknown))
 
     def _file(self, path: str) -> None:
         if not os.path.lexists(path):
@@ -101,7 +128,41 @@ class Look:
 
     def _unit(self, unit: Merged | None) -> None:
         if unit is not None:
+            self._units.append(unit)
             self._take(UNIT, unit.name, (unit.file, *unit.drop_ins), unit)
+
+    def _sequence(self, place: str) -> None:
+        """Import a sequence and judge it, with the watchdog of a unit that was named and runs it."""
+        try:
+            found = judge(place, *self._watchdog(place))
+        except UsageError as error:
+            if error.status != exits.NOT_FOUND:
+                raise
+            self._unknown.append(place)
+            return
+        self._checked[Checked(SEQUENCE, place)] = None
+        self._findings.update({RULES[code].finding(SEQUENCE, place, spot): None for code, spot in found.spots})
+        if found.name:
+            self._records.knows(Program(found.name, found.version, found.nodes))
+
+    def _watchdog(self, place: str) -> tuple[float, str]:
+        """Return the watchdog that judges a sequence, and whose it is; 0 where a warm parent judges it."""
+        for unit in self._units:
+            if place in unit.words:
+                return 0.0 if unit.environment.get("HAFTA_WARM") == "1" else unit.watchdog, unit.name
+        return SEQUENCE_WATCHDOG, "what hafta unit gives it"
+
+    def _found(self, name: str, entries: Iterable[Entry]) -> None:
+        """Look at the records of a name; note if there is none."""
+        missing = len(self._records.missing)
+        before = len(self._checked)
+        for entry in entries:
+            self._record(entry)
+        if len(self._checked) == before and len(self._records.missing) == missing:
+            self._unknown.append(name)
+
+    def _record(self, entry: Entry) -> None:
+        self._take(RECORD, entry.name, (entry.snapshot.path,), self._records.kept(entry))
 
     def _take(self, kind: str, name: str, files: tuple[str, ...], subject: Any) -> None:
         """Try all rules of a kind on a subject."""
@@ -110,17 +171,18 @@ class Look:
             self._findings.update(dict.fromkeys(rule.findings(kind, name, subject)))
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name
-
-
 def look(
-    names: Sequence[str], environ: Mapping[str, str], *, against: int | None = None, of_user: bool = False
-) -> Answer:  # fmt: skip
+    names: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    against: int | None = None,
+    of_user: bool = False,
+    deep: bool = False,
+) -> Answer:
     """Look at what is named, or at everything."""
     found = Look(environ, against, of_user=of_user)
     if names:
         found.at(names)
     else:
-        found.everywhere()
+        found.everywhere(deep=deep)
     return found.answer()

@@ -31,6 +31,7 @@ EXPLAIN = Setting(
     "CODE", environment="",
 )  # fmt: skip
 STRICT = _switch("strict", "status 1 also for warnings")
+DEEP = _switch("deep", "without a name: have journalctl verify each file of the journal, which may take minutes")
 AGAINST = Setting(
     "against", release, None, "judge units for this release of systemd", "RELEASE", environment="",
     shown_default="that of this machine, else 252",
@@ -41,14 +42,14 @@ USER = _switch("user", "units of the user's own manager (systemctl --user)")
 
 PROGRAM = Program(
     "hafta check",
-    "Find what is wrong with units before it matters: where, why, and what to do.",
-    (EXPLAIN, STRICT, AGAINST, FORMAT, AS_JSON, USER),
+    "Find what is wrong with units, sequences, records and the machine before it matters: where, and what to do.",
+    (EXPLAIN, STRICT, AGAINST, DEEP, FORMAT, AS_JSON, USER),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
-    "[UNIT|FILE]...",
+    "[UNIT|FILE|MODULE:SEQUENCE|RECORD]...",
     {
         exits.OK: "there is no error; with --strict, no warning either",
         exits.FAILED: "there is one",
-        exits.NOT_FOUND: "there is no unit, file or code of a name that was given",
+        exits.NOT_FOUND: "there is no unit, file, sequence, record or code of a name that was given",
         exits.PERMISSION: "nothing could be seen",
     },
 )

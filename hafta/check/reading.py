@@ -7,6 +7,7 @@ import re
 from hafta.check.rule import Spot, at
 from hafta.check.unit import Merged
 from hafta.errors import UsageError
+from hafta.units.directive import NotHere
 from hafta.units.directives import DIRECTIVES
 from hafta.units.files import read_text, reason
 from hafta.units.ignored import is_harmless, is_sandbox
@@ -40,15 +41,22 @@ def merged(name: str, files: tuple[str, ...], specifiers: Specifiers) -> Merged:
             problems.append(Spot(f"cannot be read: {reason(error)}", file))
         problems += map(_spot, wrong)
     good = []
+    unheeded: list[Spot] = []
+    is_refused = False  # by `hafta run`, of what systemd takes
     for entry in entries:
-        if what := _wrong(entry, specifiers):
+        what, is_for_systemd = _wrong(entry, specifiers)
+        if what and not is_for_systemd:
             problems.append(at(entry, what))
-        else:
-            good.append(entry)
-    if not problems:
+            continue
+        good.append(entry)
+        if what:
+            unheeded.append(at(entry, f"hafta run refuses the unit: {what}"))
+        elif _is_unheeded(entry, specifiers):
+            unheeded.append(at(entry, f"hafta run does not act on {entry.name}={entry.value}"))
+        is_refused = is_refused or bool(what) or entry.name == "SuccessAction"
+    if not problems and not is_refused:
         problems += _whole(good, specifiers)
-    unheeded = tuple(at(entry, _left_out(entry)) for entry in good if _is_unheeded(entry, specifiers))
-    return Merged(name, files[0], specifiers, files[1:], tuple(good), tuple(problems), unheeded)
+    return Merged(name, files[0], specifiers, files[1:], tuple(good), tuple(problems), tuple(unheeded))
 
 
 def imports_of(words: Iterable[str]) -> frozenset[str]:
@@ -71,18 +79,18 @@ def _spot(error: UnitError) -> Spot:
     return Spot(_HEAD.sub("", error.message), error.file, error.line)
 
 
-def _wrong(entry: Entry, specifiers: Specifiers) -> str:
-    """Return what is wrong with an assignment; empty if nothing is, or it is not ours to know."""
+def _wrong(entry: Entry, specifiers: Specifiers) -> tuple[str, bool]:
+    """Return what is wrong with an assignment (empty: nothing that we know of), and whether systemd takes it."""
     directive = DIRECTIVES.get(entry.section, {}).get(entry.name)
     if directive is None or entry.section not in {"Unit", specifiers.name.suffix.capitalize()}:
-        return ""
+        return "", True
     if not entry.value and directive.forgets:
-        return ""
+        return "", True
     try:
         directive.read(entry.value, specifiers)
     except ValueError as error:
-        return f"{entry.name}={entry.value}: expected {error}"
-    return ""
+        return f"{entry.name}={entry.value}: expected {error}", isinstance(error, NotHere)
+    return "", True
 
 
 def _whole(entries: list[Entry], specifiers: Specifiers) -> list[Spot]:
@@ -106,7 +114,3 @@ def _is_unheeded(entry: Entry, specifiers: Specifiers) -> bool:
         found = known[entry.name].read(entry.value, specifiers)
         return (isinstance(found, Stream) and not found.is_honoured) or (entry.name, found) == ("KillMode", "none")
     return not is_harmless(entry) and not is_sandbox(entry.name)
-
-
-def _left_out(entry: Entry) -> str:
-    return f"hafta run does not act on {entry.name}={entry.value}"

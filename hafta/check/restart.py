@@ -72,7 +72,7 @@ def default_limit(unit: Merged) -> Iterator[Spot]:
 def restarts(unit: Merged) -> Iterator[Spot]:
     """Find a service of ours, or one with a watchdog, that may stay down."""
     word = unit.value("Restart", "no")
-    if unit.is_kept_up and word != "always" and (unit.is_ours or unit.watchdog):
+    if unit.is_kept_up and unit.type != "dbus" and word != "always" and (unit.is_ours or unit.watchdog):
         after = "nobody restarts it" if word == "no" else "other ends leave it down"
         yield unit.spot(f"Restart={word}: {after}", "Restart", "ExecStart")
 

@@ -55,10 +55,11 @@ class Rule(Frozen):
 
     def findings(self, kind: str, name: str, subject: Any) -> list[Finding]:
         """Return what it finds in a subject."""
-        return [
-            Finding(self.code, self.severity, kind, name, spot.text, spot.file, spot.line, self.cure)
-            for spot in self.find(subject)
-        ]
+        return [self.finding(kind, name, spot) for spot in self.find(subject)]
+
+    def finding(self, kind: str, name: str, spot: Spot) -> Finding:
+        """Return a spot as a finding in a subject."""
+        return Finding(self.code, self.severity, kind, name, spot.text, spot.file, spot.line, self.cure)
 
 
 def rule(

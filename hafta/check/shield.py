@@ -36,7 +36,7 @@ def exposed(unit: Merged) -> Iterator[Spot]:
 
 
 @rule(
-    "HC031", WARNING, "the service runs as root",
+    "HC031", WARNING, "the service starts as root",
     reason="A mistake or an attacker in it has the whole machine, and files that it makes belong to root: another user"
     " that takes over later cannot change them.",
     cure="set DynamicUser=yes, or User= with a user that sysusers.d makes",
@@ -44,11 +44,11 @@ def exposed(unit: Merged) -> Iterator[Spot]:
 )  # fmt: skip
 def root(unit: Merged) -> Iterator[Spot]:
     """Find a service without a user."""
-    if not unit.is_service or unit.seen.of_user or unit.value("DynamicUser", default=False):
+    if not unit.is_kept_up or unit.seen.of_user or unit.value("DynamicUser", default=False):
         return
     user = unit.value("User", "root")
-    if unit.last("ExecStart") and user in {"root", "0"}:
-        yield unit.spot("runs as root", "User", "ExecStart")
+    if user in {"root", "0"}:
+        yield unit.spot("starts as root", "User", "ExecStart")
 
 
 @rule(

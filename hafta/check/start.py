@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hafta.check.unit import Merged
 
 NOTIFY = frozenset(("notify", "notify-reload"))
+#: Types that wait for nothing; a fork, or a name on the bus, says that a program is ready.
+UNREADY = frozenset(("simple", "exec", "idle"))
 SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "busybox"))
 NOTIFY_RELOAD = 253  # the first release of systemd that has it
 SHORTEST = 1.0  # seconds: waits of a service are looked after twice in a second, and pings come at half the period
@@ -79,7 +81,7 @@ def notify_reload(unit: Merged) -> Iterator[Spot]:
 )  # fmt: skip
 def watchdog_without_notify(unit: Merged) -> Iterator[Spot]:
     """Find a watchdog of a type that waits for no READY."""
-    if unit.watchdog and unit.is_kept_up and unit.type not in NOTIFY:
+    if unit.watchdog and unit.type in UNREADY:
         yield unit.spot(f"WatchdogSec={unit.watchdog:g} with Type={unit.type}, which waits for no READY", "WatchdogSec")
 
 

@@ -102,8 +102,11 @@ class Merged(Frozen):
     @property
     def type(self) -> str:
         """Type=, as systemd takes it if there is none."""
-        kind = self.value("Type") or ("dbus" if self.last("BusName") else "simple")
-        return str(kind) if self.last("ExecStart") else "oneshot"
+        entry = self.last("Type")
+        if not self.last("ExecStart"):
+            return "oneshot"
+        is_of_bus = entry.value == "dbus" if entry else self.last("BusName")
+        return "dbus" if is_of_bus else str(self.value("Type", "simple"))
 
     @property
     def is_kept_up(self) -> bool:

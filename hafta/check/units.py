@@ -127,7 +127,8 @@ class Finder:
         return tuple(other for real, other in others.items() if real != os.path.realpath(file))
 
     def _facts(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Return what systemd knows of units, if it runs here."""
+        """Return what systemd knows of units, if it runs here. It refuses a question about templates."""
+        names = [name for name in names if not Name(name).is_template]
         if not names or not (self._of_user or os.path.isdir(systemd.BOOTED)):
             return {}
         try:

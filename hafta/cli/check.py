@@ -1,4 +1,4 @@
-"""`hafta check`: what is wrong with units, each with its place and its cure."""
+"""`hafta check`: what is wrong with units, sequences, records and the machine, each with its place and its cure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check(names: tuple[str, ...], **given: Any) -> int:
     values = read(PROGRAM, given)
     if values.explain:
         return check_text.explain(values.explain)
-    answer = look(names, os.environ, against=values.against, of_user=values.user)
+    answer = look(names, os.environ, against=values.against, of_user=values.user, deep=values.deep)
     form = JSON if values.json else values.format
     if form == JSON:
         check_text.put_json(answer)

@@ -58,7 +58,7 @@ def put_sarif(answer: Answer) -> None:
 def tell(answer: Answer) -> None:
     """Say on stderr what was looked at, what could not be seen, and what there is not."""
     for name in answer.unknown:
-        click.echo(f"hafta: there is no unit or file {shown(name)}", err=True)
+        click.echo(f"hafta: there is no unit, file, sequence or record {shown(name)}", err=True)
     if answer.missing:
         click.echo(f"hafta: not seen: {shown('; '.join(answer.missing))}", err=True)
     if not answer.checked:

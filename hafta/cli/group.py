@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Each command: its module in hafta.cli, which gives it the same name, and what help says of it, which is its summary.
 COMMANDS = {
-    "check": "Find what is wrong with units before it matters: where, why, and what to do.",
+    "check": "Find what is wrong with units, sequences, records and the machine before it matters: where, and what to"
+    " do.",
     "checkpoints": "Show where durable sequences stand, without disturbing the processes that run them.",
     "ctl": "Ask a running overlord where its units stand, and start, stop, restart, reload and kill them, as systemctl"
     " does.",

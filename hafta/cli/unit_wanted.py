@@ -13,7 +13,7 @@ from hafta.errors import UsageError
 from hafta.guard.arithmetic import answered_within, watchdog_for
 from hafta.guard.options import PROBING
 from hafta.units.sandbox import Needs
-from hafta.units.write import Around, Guarding, Wanted
+from hafta.units.write import SEQUENCE_WATCHDOG, Around, Guarding, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 HAFTA = "/usr/bin/hafta"
 PYTHON = "/usr/bin/python3"
-SEQUENCE_WATCHDOG = 10.0  # seconds
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _SEQUENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _ASK_THE_NETWORK = ("tcp:", "http:", "https:")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from hafta.units.specifiers import Specifiers
 
 
+class NotHere(ValueError):
+    """systemd takes the value, and the embedded overlord cannot do what it asks for."""
+
+
 class Directive(Frozen):
     """Where a directive's value goes and how it is read. One that `adds` is a tuple to which each line adds.
 

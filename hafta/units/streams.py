@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hafta.frozen import Frozen
 from hafta.units import amounts
+from hafta.units.directive import NotHere
 from hafta.units.values import absolute
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ def reader(*, is_input: bool) -> Callable[[str, Specifiers], Stream]:
         if value in SHOWN and not is_input:
             return Stream("journal")
         if is_input and value in {"tty", "tty-force", "tty-fail"}:
-            raise ValueError("null, socket or file:PATH: the overlord has no terminal to give away")
+            raise NotHere("null, socket or file:PATH: the overlord has no terminal to give away")
         expected = [*kinds, *(() if is_input else SHOWN[:1]), *(f"{name}:PATH" for name in files)]
         raise ValueError(f"one of {', '.join(expected)}")
 

@@ -6,6 +6,7 @@ import os
 import signal
 
 from hafta.units import amounts, words
+from hafta.units.directive import NotHere
 from hafta.units.envfile import is_variable
 from hafta.units.names import Name
 from hafta.units.restart import Statuses
@@ -115,7 +116,7 @@ TYPES = ("simple", "exec", "forking", "oneshot", "notify", "notify-reload", "idl
 def service_type(value: str, _: Specifiers) -> str:
     """Read Type=."""
     if value == "dbus":
-        raise ValueError("a type without D-Bus: the embedded overlord is not on a bus and cannot see who is")
+        raise NotHere("a type without D-Bus: the embedded overlord is not on a bus and cannot see who is")
     if value not in TYPES:
         raise ValueError(f"one of {', '.join(TYPES)}")
     return value

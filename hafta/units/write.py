@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: What nobody needs to quote in a command line of a unit.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=/.,:@^~#[]()?&*!<>|{}")
 
+SEQUENCE_WATCHDOG = 10.0  # seconds: WatchdogSec= of a sequence, if nobody says otherwise
+
 _HELD_BACK = """\
 in $RUNTIME_DIRECTORY: crash n in a row waits 0 s for n <= 5, then 0.1 s doubling up to 5 s. A run of 10 s or a stop
 ends the row. So what dies at once is started 13 times in the first 10 s, then once in 5 s, for ever."""

@@ -48,7 +48,7 @@ MAY = {
     "units": set(),
     "control": {"journal", "units"},
     "observe": {"control", "durable", "engine", "journal", "overlord", "stores", "systemd", "units"},
-    "check": {"guard", "observe", "service", "systemd", "units"},
+    "check": {"diagram", "engine", "guard", "observe", "policies", "service", "stores", "systemd", "units"},
     "guard": {"fifo", "journal", "process", "service"},
     "overlord": {"control", "journal", "process", "units"},
     "demo": {"control", "journal", "overlord", "process", "units"},

@@ -10,7 +10,7 @@ from check_support import CLEAN, with_lines
 from schema_support import problems, schema
 
 from hafta import exits
-from hafta.check import analyze, units
+from hafta.check import analyze, here, kept, units
 from hafta.check.rules import BY_KIND, RULES
 from hafta.cli.group import run_group
 from hafta.errors import HaftaError
@@ -25,6 +25,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(units, "ADMINISTRATOR", (str(tmp_path / "etc"),))
     monkeypatch.setattr(units.systemd, "BOOTED", str(tmp_path / "nowhere"))
     monkeypatch.setattr(units.published, "find", lambda _environ: [])
+    monkeypatch.setattr(here, "machine", lambda deep: (None, []))
+    monkeypatch.setattr(kept.records, "find_here", lambda _environ: ([], []))
     for name in ("etc", "lib"):
         (tmp_path / name).mkdir()
     return tmp_path
@@ -170,14 +172,15 @@ def test_a_stale_unit_is_found_where_systemd_runs(place, ask, monkeypatch):
     facts = [{"FragmentPath": str(place / "etc/feed.service"), "NeedDaemonReload": True}]
 
     class Show:
-        def __init__(self, *_words, **_how):
-            pass
+        def __init__(self, names, _environ, **_how):
+            assert list(names) == ["feed.service"]
 
         def answer(self):
             return facts
 
     monkeypatch.setattr(units.systemd, "Show", Show)
-    assert [one["code"] for one in ask("feed", "--json")[1]["findings"]] == ["HC035"]
+    put(place / "etc", CLEAN, "feed@.service")  # of a template systemd knows nothing
+    assert [one["code"] for one in ask("feed", "feed@", "--json")[1]["findings"]] == ["HC035"]
 
     class Silent(Show):
         def answer(self):
@@ -190,14 +193,14 @@ def test_a_stale_unit_is_found_where_systemd_runs(place, ask, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["nothing"], exits.NOT_FOUND, "there is no unit or file nothing"),
-        (["./nowhere.service"], exits.NOT_FOUND, "there is no unit or file ./nowhere.service"),
+        (["nothing"], exits.NOT_FOUND, "there is no unit, file, sequence or record nothing"),
+        (["./nowhere.service"], exits.NOT_FOUND, "there is no unit, file, sequence or record ./nowhere.service"),
         (["/dev/null"], exits.USAGE, "/dev/null is not a service, a socket or a target"),
         (["/"], exits.USAGE, "/ is a directory"),
         (["--against", "old"], exits.USAGE, "--against: 'old' is not a release of systemd"),
         (["--format", "xml"], exits.USAGE, "--format: 'xml' is not one of text, json, sarif"),
         (["--explain", "HC999"], exits.NOT_FOUND, "there is no code HC999"),
-        (["x.timer"], exits.NOT_FOUND, "there is no unit or file x.timer"),
+        (["x.timer"], exits.NOT_FOUND, "there is no unit, file, sequence or record x.timer"),
     ],
 )
 def test_what_cannot_be_meant_has_a_status_and_one_line(place, ask, words, status, said):

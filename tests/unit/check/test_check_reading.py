@@ -65,6 +65,23 @@ def test_a_line_that_cannot_be_understood_has_its_place(tmp_path, text, line, sa
     assert (line, True) in [(one.line, said in one.text) for one in found]
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            "Type=dbus\nBusName=a.b\nExecStart=/bin/true",
+            "hafta run refuses the unit: Type=dbus: expected a type",
+        ),
+        ("StandardInput=tty\nExecStart=/bin/true", "hafta run refuses the unit: StandardInput=tty: expected null"),
+        ("Type=oneshot\n[Unit]\nSuccessAction=poweroff", "hafta run does not act on SuccessAction=poweroff"),
+    ],
+)
+def test_what_only_the_embedded_overlord_refuses_is_a_note(tmp_path, lines, said):
+    found = findings(unit_of(tmp_path, f"[Service]\nUser=x\n{lines}\n"))
+    assert [one.code for one in found if one.code == "HC037"] == []
+    assert any(one.text.startswith(said) for one in found if one.code == "HC034")
+
+
 def test_what_is_wrong_in_one_line_leaves_the_others_as_they_are(tmp_path):
     assert codes(unit_of(tmp_path, f"{CLEAN}[Service]\nnonsense\n")) == {"HC037"}
 

@@ -86,7 +86,11 @@ def test_a_mask_is_found(tmp_path):
         ("User=0", {"HC031"}),
         ("ExecStart=\nExecStart=/usr/bin/hafta-client", set()),
         ("KillMode=none", set()),
-        ("StandardError=tty", {}),
+        ("StandardError=tty", set()),
+        ("Type=dbus\nBusName=a.b\nRestart=no", set()),  # the bus starts it again
+        ("Type=forking", set()),
+        ("Type=simple", {"HC004"}),
+        ("Type=oneshot\nRestart=no\nUser=root\n# no WatchdogSec=", set()),
     ],
 )  # fmt: skip
 def test_values_are_weighed_as_systemd_reads_them(tmp_path, lines, expected):
