@@ -94,6 +94,7 @@ _KINDS = {
     "system": (exits.SYSTEM, False),
     "unreachable": (exits.SYSTEM, False),
     "lost": (exits.LOST, True),
+    "elsewhere": (exits.IN_USE, True),
 }
 
 

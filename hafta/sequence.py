@@ -120,6 +120,7 @@ class Sequence(Shape[Data]):
             policy_timeout: float | None = None,
             deadline: float | None = None,
             durable: bool = False,
+            requires: str | None = None,
         ) -> Callable[[NodeFunction[Data]], DeclaredNode[Data]]: ...
 
     def node(
@@ -133,19 +134,21 @@ class Sequence(Shape[Data]):
         policy_timeout: float | None = None,
         deadline: float | None = None,
         durable: bool = False,
+        requires: str | None = None,
     ) -> DeclaredNode[Data] | Callable[[NodeFunction[Data]], DeclaredNode[Data]]:
         """Declare a node by its normal function, as a decorator with or without arguments.
 
         `policy` is a policy function or one of hafta.policies; the timeouts and `deadline` are in seconds (see Node).
-        Raises ValueError for a second node of the same name, a timeout that is not more than 0, and a deadline below
-        0.05; TypeError for what is not a policy, and a function that cannot be called as `work(run)`.
+        Raises ValueError for a second node of the same name, a timeout that is not more than 0, a deadline below 0.05,
+        and what is required but is not "host"; TypeError for what is not a policy, and a function that cannot be called
+        as `work(run)`.
         """
 
         def declare(normal: NodeFunction[Data]) -> DeclaredNode[Data]:
             name_ = name or name_of(normal)
             made = DeclaredNode(
                 name_, normal, None, policy, timeout=timeout, deadline=deadline, durable=durable,
-                rollback_timeout=rollback_timeout, policy_timeout=policy_timeout,
+                rollback_timeout=rollback_timeout, policy_timeout=policy_timeout, requires=requires,
             )  # fmt: skip
             return self._add(made)
 
@@ -280,6 +283,8 @@ class Sequence(Shape[Data]):
             check(node.rollback_function, "rollback function", f"node {node.name}")
         if node.name in self.nodes:
             raise ValueError(f"sequence {self.name} already has a node {node.name}")
+        if node.requires not in {None, "host"}:
+            raise ValueError(f'what node {node.name} requires is "host" or nothing, not {node.requires!r}')
         for what in ("timeout", "rollback_timeout", "policy_timeout"):
             seconds = getattr(node, what)
             if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         policy_timeout: float | None = None,
         deadline: float | None = None,
         durable: bool = False,
+        requires: str | None = None,
     ) -> Callable[[NodeMethod], Declared]: ...
 
 
@@ -65,6 +66,7 @@ def node(
     policy_timeout: float | None = None,
     deadline: float | None = None,
     durable: bool = False,
+    requires: str | None = None,
 ) -> Declared | Callable[[NodeMethod], Declared]:
     """Make a method of a hafta.Steps a node, with or without arguments, which are those of Sequence.node.
 
@@ -73,7 +75,7 @@ def node(
     """
     options = {
         "name": name, "policy": policy, "timeout": timeout, "rollback_timeout": rollback_timeout,
-        "policy_timeout": policy_timeout, "deadline": deadline, "durable": durable,
+        "policy_timeout": policy_timeout, "deadline": deadline, "durable": durable, "requires": requires,
     }  # fmt: skip
 
     def declare(normal: NodeMethod) -> Declared:

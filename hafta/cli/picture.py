@@ -60,6 +60,9 @@ def text(entry: Entry, now: float) -> str:
         pairs.append(("written", f"{_when(seen.written)}, {age(entry, now)} ago{number}"))
     if entry.position is not None and entry.position.cause is not None:
         pairs.append(("cause", f"the process before {entry.position.pid} {entry.position.cause}"))
+    if entry.position is not None and entry.position.bound:
+        needs = f"node {entry.position.bound} needs what is on the disk of host {entry.position.host}"
+        pairs.append(("bound", needs))
     if entry.trouble is not None:
         pairs.append(("trouble", entry.trouble.text))
     pairs += [("note", incident.text) for incident in seen.incidents if incident != entry.trouble]
@@ -85,6 +88,8 @@ def plain(entry: Entry, now: float) -> dict[str, Any]:
         "number": seen.saved.number if seen.saved else None,
         "entered": position.entered if position else None,
         "pid": position.pid if position else None,
+        "host": (position.host or None) if position else None,
+        "bound": (position.bound or None) if position else None,
         "cause": _plain_cause(position.cause) if position else None,
         "sequences": [_plain_sequence(one) for one in position.sequences] if position else [],
         "kept": _json(entry.kept),

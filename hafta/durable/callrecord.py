@@ -11,15 +11,17 @@ import os
 import time
 
 from hafta.boot import boot_id
-from hafta.durable import codec
+from hafta.durable import bound, codec
 from hafta.durable.kept import Kept
 from hafta.durable.position import Position
 from hafta.durable.trouble import Trouble, ended_unrecorded, is_over
+from hafta.engine.machine import Phase
 from hafta.errors import HaftaError, StoreError
 from hafta.stores.holder import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Protocol
 
     from hafta.death import Death
@@ -88,6 +90,8 @@ class CallRecord:
         if claim.last is None:
             return None
         position = codec.position(claim.last.frame, claim.last.body)
+        if bound.elsewhere(position):
+            raise bound.refusal(claim.where, position)
         return None if is_over(position, self.trouble.which) else position
 
     def close(self) -> None:
@@ -200,7 +204,8 @@ class CallRecord:
         capacity, origin = self.claim.capacity, self._origin
         origin.positions = positions
         try:
-            where = origin.boot, origin.pid, origin.cause, origin.host
+            on = _bound_by(self.chain, positions) if origin.host else ""
+            where = origin.boot, origin.pid, origin.cause, origin.host, on
             frame = codec.frame(Position(positions, time.time(), now, *where))
             if len(frame) > capacity:
                 if origin.cause is not None:
@@ -224,6 +229,19 @@ class CallRecord:
             also = f"; where the sequence stands takes {taken}" if taken > 0 else ""
             error = StoreError(error.message + also, self.claim.more_room or error.hint, kind=error.kind)
         self.trouble.met(error)
+
+
+def _bound_by(chain: Iterable[Writer], positions: tuple[SequencePosition, ...]) -> str:
+    """Return the first node, current or visited, that requires its host; empty: none does."""
+    if positions[0].doing.function is Phase.DONE:
+        return ""
+    for writer, position in zip(chain, positions, strict=False):
+        for name in (position.node, *(visit.node for visit in position.stack)):
+            if name in writer.shape.nodes and writer.shape.nodes[name].requires:
+                return name
+        if writer.waiting is not None and writer.waiting.origin.bound:
+            return writer.waiting.origin.bound  # of an inner sequence that has not been called again yet
+    return ""
 
 
 def _too_large(positions: tuple[SequencePosition, ...], size: int, room: int) -> StoreError:

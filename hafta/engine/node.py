@@ -21,6 +21,8 @@ class Node(Generic[Data]):
     in time ends the call. `deadline` is the longest time without progress that a warm parent allows the functions of
     this node, in seconds.
     `durable` says that what the node did outlives the process, so that it does not run again after a restart.
+    `requires="host"` says that what the node did, or needs, is on the disk of its host: while it is the current node or
+    a visited one, no other host that shares the store takes the sequence over.
     """
 
     __slots__ = (
@@ -33,6 +35,7 @@ class Node(Generic[Data]):
         "plain",
         "policy_function",
         "policy_timeout",
+        "requires",
         "rollback_function",
         "rollback_timeout",
         "timeout",
@@ -51,6 +54,7 @@ class Node(Generic[Data]):
         deadline: float | None = None,
         rollback_timeout: float | None = None,
         policy_timeout: float | None = None,
+        requires: str | None = None,
     ) -> None:
         self.name = name
         self.id = id
@@ -62,6 +66,7 @@ class Node(Generic[Data]):
         self.policy_timeout = policy_timeout
         self.durable = durable
         self.deadline = deadline
+        self.requires = requires
         self.home: object = None  # the targets of the sequence that has this node
         self.plain = policy is None and timeout is None  # only the default policy judges it
 

@@ -124,6 +124,29 @@ class HandedOver(TakenOver):
     LEFT = "who gave it up"
 
 
+class TakeOverRefused(Event):
+    """A host does not take a record over, because a node needs what is on the disk of another one."""
+
+    MESSAGE_ID = "dfaad8febd6442e196463bf245068b1f"
+    NAME = "take-over-refused"
+    PRIORITY = 4
+
+    sequence: str
+    instance: str
+    path: str
+    host: str  # that refuses
+    node: str
+    bound_to: str  # the host that can go on
+
+    def message(self) -> str:
+        """Say which node needs which host."""
+        instance = f" instance {self.instance}" if self.instance else ""
+        return (
+            f"Host {self.host} does not take over sequence {self.sequence}{instance}: node {self.node} needs what is on"
+            f" the disk of host {self.bound_to}. It looks again until that host is back, or the record is discarded"
+        )
+
+
 class StoreTrouble(Event):
     """A store could not do what it was asked to do."""
 

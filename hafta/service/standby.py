@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+from hafta.durable.bound import elsewhere_of
 from hafta.errors import StoreError
-from hafta.journal.durable_events import HandedOver, StandingBy, TakenOver
+from hafta.journal.durable_events import HandedOver, StandingBy, TakenOver, TakeOverRefused
 from hafta.stores.holder import describe, host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hafta.durable.position import Position
     from hafta.service.service import Service
     from hafta.stores.protocol import Claim, Former, Holder, Snapshot, Store
 
@@ -25,8 +27,13 @@ def claim_in_turn(service: Service, store: Store, sequence: str, instance: str, 
         if seen is not None and seen.held:
             turn.wait_for(seen)
             continue
+        if seen is not None and (position := elsewhere_of(seen.saved)) is not None:
+            turn.refuse(position)
+            continue
         claim = _taken(store, sequence, instance, power=power)
-        if claim is not None:
+        if claim is not None and elsewhere_of(claim.last) is not None:  # another one has had it meanwhile
+            claim.close()
+        elif claim is not None:
             turn.has_come(claim)
             return claim
 
@@ -38,7 +45,7 @@ class Turn:
         self.service = service
         self.store = store
         self.name = (sequence, instance)
-        self.known: Holder | None = None  # who has it, as it was told
+        self.known: Holder | tuple[str, str] | None = None  # who has it, or which node needs which host, as it was told
         self.since: float | None = None  # when the wait began
         self.held = 0.0  # when the record was last seen to be somebody's
 
@@ -58,6 +65,17 @@ class Turn:
                 service.sleep(random.uniform(0, RUSH))  # noqa: S311 - no secret
                 return
             service.progress()
+
+    def refuse(self, position: Position) -> None:
+        """Say which host is needed, if that is news, and let some time pass: it may be back then."""
+        service, needs = self.service, (position.bound, position.host)
+        if self.known != needs:
+            self.known = needs
+            self.since = service.now() if self.since is None else self.since
+            node, bound_to = needs
+            service.ready(f"standby: {self.name[0]} waits for host {bound_to}: node {node} needs what is on its disk")
+            service.report(TakeOverRefused(*self.name, self.store.where, host(), *needs))
+        service.sleep(self.store.ttl / LOOKS)
 
     def has_come(self, claim: Claim) -> None:
         """Say from whom the record comes, unless that was an earlier run of this service which ended in order."""

@@ -20,7 +20,7 @@ ATTRIBUTES = 10
 #: How many attributes a class may have that has more.
 MORE = {
     "engine.machine.Machine": 19,  # one call, whole: nobody else writes it, and each has its sentence there
-    "engine.node.Node": 12,  # what users write of one node, each under the name that they write
+    "engine.node.Node": 13,  # what users write of one node, each under the name that they write
     "engine.words.PolicyEvent": 11,  # what happened, as policies of users read it: no part of it would have a name
     "observe.sources.published.Published": 12,  # a file of a service: a field for each key, and its owner
     "observe.state.Position": 11,  # one line of the answer, as programs read it

@@ -61,6 +61,9 @@ SENTENCES = [
     (durable_events.HandedOver("orders", "", "etcd", "b", "pid 7 on a, since 9", 11, 12, 0, 200_000),
      ("Host b has sequence orders now, with token 12. Before that: pid 7 on a, since 9,"
       " token 11, who gave it up; nobody had it for 200 ms")),
+    (durable_events.TakeOverRefused("orders", "", "etcd", "b", "append", "a"),
+     ("Host b does not take over sequence orders: node append needs what is on the disk of host a."
+      " It looks again until that host is back, or the record is discarded")),
     (durable_events.StoreTrouble("orders", "main", "/var/lib/x", "disk full", "the sequence fails"),
      "Store /var/lib/x of sequence orders, instance main: disk full; the sequence fails"),
     (durable_events.StoreTrouble("orders", "", "/var/lib/x", "disk full", "the sequence fails"),

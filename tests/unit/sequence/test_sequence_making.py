@@ -231,6 +231,7 @@ POLICY_IS = "the policy of node init is a function, or one of hafta.policies, no
             ({"timeout": given}, ValueError, f"the timeout of node init is more than 0 seconds, not {given!r}")
             for given in (0, -1, float("nan"), "5")
         ),
+        ({"requires": "disk"}, ValueError, "what node init requires is \"host\" or nothing, not 'disk'"),
         ({"deadline": 0.01}, ValueError, "the deadline of node init is 0.05 s or more, not 0.01"),
     ],
 )
