@@ -34,6 +34,7 @@ COMMANDS = {
     "log": "Show what happened to units: run by run, with repeats folded and gaps told.",
     "metrics": "Print metrics for Prometheus: how services stand, where their sequences are, and what the journal has"
     " counted.",
+    "move": "Have the service that runs a sequence stop and hand it over to another host, where one waits as standby.",
     "report": "Show how available units were, what ended them and how fast they were back, from the journal.",
     "run": "Run systemd units where systemd is not PID 1: start in order, watch, restart, stop in reverse order.",
     "status": "Show what stands where, the worst first: how services are, where their sequences are, and what to do.",

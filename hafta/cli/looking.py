@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hafta.observe.sources.records import Entry
     from hafta.settings import Program, Values
-    from hafta.stores.protocol import Store
+    from hafta.stores.leased.store import LeasedStore
 
 PATIENCE = 5.0  # seconds that a shared store may take to answer
 DIRECTORY = Setting(
@@ -41,7 +41,7 @@ def read(program: Program, given: dict[str, Any]) -> Values:
     return values
 
 
-def shared_store(url: str) -> Store:
+def shared_store(url: str) -> LeasedStore:
     """Return the store of a URL. Raises UsageError."""
     from hafta.stores.leased.url import store_of
 

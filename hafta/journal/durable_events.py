@@ -124,6 +124,23 @@ class HandedOver(TakenOver):
     LEFT = "who gave it up"
 
 
+class MoveAsked(Event):
+    """Somebody asked for a record to go to another host: the service that has it stops."""
+
+    MESSAGE_ID = "50521f6b9bea425e97c6eba3333ef95d"
+    NAME = "move-asked"
+    PRIORITY = 5
+
+    sequence: str
+    instance: str
+    path: str
+
+    def message(self) -> str:
+        """Say what follows."""
+        instance = f" instance {self.instance}" if self.instance else ""
+        return f"Sequence {self.sequence}{instance} is to go to another host: this service stops at a recorded place"
+
+
 class TakeOverRefused(Event):
     """A host does not take a record over, because a node needs what is on the disk of another one."""
 

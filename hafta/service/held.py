@@ -7,12 +7,17 @@ that is remembered here.
 
 from __future__ import annotations
 
+import os
+import signal
+
 from hafta.errors import UsageError
 from hafta.stores.protocol import Saved
 from hafta.stores.wrapping import WrappingClaim, WrappingStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hafta.service.service import Service
     from hafta.stores.protocol import Claim, Store
 
@@ -24,6 +29,7 @@ class HeldStore(WrappingStore):
         super().__init__(store)
         self._claims: dict[tuple[str, str], HeldClaim] = {}
         self._service = service
+        self._moves = False  # whether the process was stopped for that
         if service is not None and store.ttl != float("inf"):
             _check(store.ttl, service.watchdog.period)
             service.watchdog.left = self.left
@@ -33,8 +39,17 @@ class HeldStore(WrappingStore):
         held = self._claims.get((sequence, instance))
         if held is None:
             claim = self._in_turn(sequence, instance, power=power)
-            held = self._claims[sequence, instance] = HeldClaim(claim)
+            held = self._claims[sequence, instance] = HeldClaim(claim, lambda: self._move(sequence, instance))
         return held
+
+    def _move(self, sequence: str, instance: str) -> None:
+        """Stop the process, so that another host can have the record: it has just been written."""
+        if self._service is not None and not self._moves:
+            from hafta.journal.durable_events import MoveAsked
+
+            self._moves = True
+            self._service.report(MoveAsked(sequence, instance, self.store.where))
+            os.kill(os.getpid(), signal.SIGTERM)  # raises Stop, as if the overlord had sent it
 
     def left(self) -> float:
         """Return the seconds for which all claims are surely ours."""
@@ -56,8 +71,9 @@ class HeldStore(WrappingStore):
 class HeldClaim(WrappingClaim):
     """A claim that close() leaves open."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, on_move: Callable[[], None]) -> None:
         super().__init__(claim)
+        self._on_move = on_move
         self._written: tuple[bytes, bytes] | None = None  # by this process
 
     @property
@@ -71,6 +87,8 @@ class HeldClaim(WrappingClaim):
         """Record the frame and `body`."""
         self.claim.write(body, sync)
         self._written = self.frame, body
+        if self.claim.asked_to_move:
+            self._on_move()
 
     def close(self) -> None:
         """End the reports: the call has ended. The claim stays with the process."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hafta.stores.protocol import Claim, Former, Holder, Snapshot, Store
 
 LOOKS = 3  # in the time of a lease: how often the store is asked, if nothing is heard from it
+FAST = 40  # the same, while it is on its way to another host
 RUSH = 0.1  # seconds over which those spread who have all heard at once that the record is free
 
 
@@ -29,6 +30,8 @@ def claim_in_turn(service: Service, store: Store, sequence: str, instance: str, 
             continue
         if seen is not None and (position := elsewhere_of(seen.saved)) is not None:
             turn.refuse(position)
+            continue
+        if seen is not None and turn.is_for_another(seen):
             continue
         claim = _taken(store, sequence, instance, power=power)
         if claim is not None and elsewhere_of(claim.last) is not None:  # another one has had it meanwhile
@@ -48,11 +51,13 @@ class Turn:
         self.known: Holder | tuple[str, str] | None = None  # who has it, or which node needs which host, as it was told
         self.since: float | None = None  # when the wait began
         self.held = 0.0  # when the record was last seen to be somebody's
+        self.left: float | None = None  # when it was first seen to be free, for another host
 
     def wait_for(self, seen: Snapshot) -> None:
         """Say who has the record, if that is news, and wait until it may have become free."""
         service = self.service
-        self.held = service.now()
+        self.held, self.left = service.now(), None
+        self.store.announce(*self.name)
         if self.since is None or seen.holder != self.known:
             self.since = self.held if self.since is None else self.since
             self.known = seen.holder
@@ -76,6 +81,21 @@ class Turn:
             service.ready(f"standby: {self.name[0]} waits for host {bound_to}: node {node} needs what is on its disk")
             service.report(TakeOverRefused(*self.name, self.store.where, host(), *needs))
         service.sleep(self.store.ttl / LOOKS)
+
+    def is_for_another(self, seen: Snapshot) -> bool:
+        """Let some time pass, and return True, where the record is on its way to another host.
+
+        That one may have died meanwhile: after the time of a lease anybody may take it.
+        """
+        move, now = seen.move, self.service.now()
+        if move is None or (move.to or host()) == host() != move.origin:
+            return False
+        self.left = now if self.left is None else self.left
+        if now >= self.left + self.store.ttl:
+            return False
+        self.service.ready(f"standby: {self.name[0]} goes from {move.origin} to {move.to or 'another host'}")
+        self.service.sleep(self.store.ttl / FAST)
+        return True
 
     def has_come(self, claim: Claim) -> None:
         """Say from whom the record comes, unless that was an earlier run of this service which ended in order."""

@@ -56,6 +56,13 @@ class Former(Frozen):
     free: float | None = None  # seconds for which nobody had the record then; None: the store does not know
 
 
+class Move(Frozen):
+    """What the owner of a record was asked for: to give it up, for another host."""
+
+    to: str  # the host that is to have it; empty: any other one
+    origin: str  # the host that had it then
+
+
 class Snapshot(Frozen):
     """A record as another process sees it, without disturbing the holder."""
 
@@ -68,6 +75,8 @@ class Snapshot(Frozen):
     held: bool  # whether the holder is alive and has the claim now
     incidents: tuple[Incident, ...]
     owner: int = -1  # of the file: the id of a user; -1: not known, or no file
+    move: Move | None = None  # that the holder was asked for, until another host has the record
+    waiting: tuple[str, ...] = ()  # hosts on which a service waits for it
 
 
 class Claim(Protocol):
@@ -82,6 +91,10 @@ class Claim(Protocol):
 
     on_wait: Callable[[], None] | None
     """Called again and again while a write waits for a store that does not answer: it feeds the watchdog."""
+
+    @property
+    def asked_to_move(self) -> bool:
+        """Whether somebody asked for the record to go to another host: then the process of the claim stops."""
 
     former: Former | None
     """Who had the record before; None: nobody, or the store does not know."""
@@ -160,6 +173,7 @@ class Closing:
     lost = False
     on_wait: Callable[[], None] | None = None
     token = 0
+    asked_to_move = False
     former: Former | None = None
 
     def close(self) -> None:
@@ -181,6 +195,9 @@ class OneHost:
     __slots__ = ()
     ttl = float("inf")
 
+    def announce(self, sequence: str, instance: str) -> None:
+        """Note nothing: nobody waits here."""
+
     def wait(self, sequence: str, instance: str, seconds: float) -> bool:  # noqa: ARG002 - nothing announces the end
         """Wait so long."""
         time.sleep(seconds)
@@ -200,6 +217,9 @@ class Store(Protocol):
 
     def wait(self, sequence: str, instance: str, seconds: float) -> bool:
         """Wait until a record may have become free, at most so long. False: nothing was heard. Raises StoreError."""
+
+    def announce(self, sequence: str, instance: str) -> None:
+        """Note that a service on this host waits for a record, where hosts share the store."""
 
     def claim(self, sequence: str, instance: str = "", *, power: bool = False) -> Claim:
         """Claim a record. If there is none, an empty one is made.

@@ -30,6 +30,10 @@ class WrappingStore:
         """Seconds after which a claim ends whose process is not heard of."""
         return self.store.ttl
 
+    def announce(self, sequence: str, instance: str) -> None:
+        """Note that a service on this host waits for a record."""
+        self.store.announce(sequence, instance)
+
     def wait(self, sequence: str, instance: str, seconds: float) -> bool:
         """Wait until a record may have become free, at most so long. False: nothing was heard."""
         return self.store.wait(sequence, instance, seconds)
@@ -112,6 +116,11 @@ class WrappingClaim(Closing):
     def token(self) -> int:  # type: ignore[override]
         """A number that is larger than that of every earlier claim; 0: the store has none."""
         return self.claim.token
+
+    @property
+    def asked_to_move(self) -> bool:  # type: ignore[override]
+        """Whether somebody asked for the record to go to another host."""
+        return self.claim.asked_to_move
 
     def enter(self, frame: bytes) -> None:
         """Use the frame for the records that follow."""

@@ -33,6 +33,7 @@ MORE = {
     "service.warm.parent.Parent": 14,  # its parts, each a class; and the environment that a reload starts from
     "stores.file.writing.FileClaim": 16,  # seven of them are those of the protocol; which slot is next is in Slots
     "stores.leased.claim.LeasedClaim": 14,  # nine of them are those of the protocol
+    "stores.protocol.Snapshot": 11,  # all that is known of a record, under one name each
     "testing.crash._Test": 12,  # the parameters of crash_everywhere, each once
     "testing.runtime.FakeRuntime": 12,  # public lists, one for each thing that a test can ask about
     "units.unit.Needs": 18,  # one field for each directive that names other units

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    from hafta.stores.protocol import Former, Holder, Saved
+    from hafta.stores.protocol import Former, Holder, Move, Saved
 else:
     Protocol = object
 
@@ -52,6 +52,8 @@ class Seen(Frozen):
     holder: Holder | None
     held: bool
     token: int = 0
+    move: Move | None = None
+    waiting: tuple[str, ...] = ()
 
 
 class Backend(Protocol):
@@ -83,6 +85,15 @@ class Backend(Protocol):
 
     def remove(self, key: Key) -> bool | Seen:
         """Remove a record that nobody has. False: there is none; else who has it."""
+
+    def ask(self, key: Key, token: int, move: Move | None) -> bool:
+        """Ask the owner with this token to move the record; None: take that back. False: it is not the owner."""
+
+    def asked_to_move(self, key: Key) -> bool:
+        """Tell whether the owner was asked."""
+
+    def announce(self, key: Key, host: str, ttl: float) -> None:
+        """Note that a service on this host waits for the record, for so long."""
 
     def wait(self, key: Key, seconds: float) -> bool:
         """Wait until a record may have become free, at most so long. False: nothing was heard."""

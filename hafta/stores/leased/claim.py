@@ -58,6 +58,11 @@ class LeasedClaim(Closing):
         """Whether another host may have the record now."""
         return self._lease.left() <= 0
 
+    @property
+    def asked_to_move(self) -> bool:  # type: ignore[override]
+        """Whether somebody asked for the record to go to another host."""
+        return self._lease.asked_to_move
+
     def enter(self, frame: bytes) -> None:
         """Use the frame for the records that follow."""
         self._check(len(frame), self.capacity)

@@ -4,6 +4,8 @@
     PREFIXlast/NAME     who had it last, and whether that one gave it up; its mod_revision is the token until then
     PREFIXrecord/NAME   the record: number, wall clock of the writer, frame, body
 
+and of those that wait for it PREFIXwaiting/NAME/HOST, by a lease, and PREFIXmove/NAME, which asks the owner for it.
+
 A write is one transaction: the owner's key is still the one that we made, and the record is the one that we know.
 Otherwise what is there says what happened: our own record, from a try whose answer was lost; or a stale version that
 we know; or another owner.
@@ -15,6 +17,7 @@ import struct
 import time
 from math import ceil
 
+from hafta.stores.file.names import escape, unescape
 from hafta.stores.leased import names
 from hafta.stores.leased.backend import Key, Seen, Taken, Unreachable
 from hafta.stores.leased.gateway import Gateway, b64, raw
@@ -25,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from hafta.stores.protocol import Former
+    from hafta.stores.protocol import Former, Move
 
 _HEAD = struct.Struct(">QdI")  # number, wall clock, length of the frame
 _TRIES = 5  # for a write that finds a version which we did not know
@@ -44,13 +47,13 @@ class Etcd:
         """Make the record ours if nobody has it; else return who has."""
         lease = self._ask("lease/grant", TTL=ceil(ttl))["ID"]
         own, record = self._keys(key)
-        last, note = self._last(key), b64(names.note(who).encode())
+        last, note = self._key("last", key), b64(names.note(who).encode())
         put = {"requestPut": {"key": own, "value": b64(who.encode()), "lease": lease}}
         noted = {"requestPut": {"key": last, "value": note, "prev_kv": True}}
         answer = self._ask(
             "kv/txn",
             compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": 0}],
-            success=[put, noted, _range(record)],
+            success=[put, noted, _range(record), {"requestDeleteRange": {"key": self._key("move", key)}}],
             failure=[_range(own), _range(record)],
         )
         found = _values(answer)
@@ -95,7 +98,7 @@ class Etcd:
 
     def give_up(self, key: Key, taken: Taken) -> None:
         """Remove the owner's key, note that, and end the lease."""
-        own, last = self._keys(key)[0], self._last(key)
+        own, last = self._keys(key)[0], self._key("last", key)
         note = names.note(taken.who, taken.token, gave_up=True)
         self._ask(
             "kv/txn",
@@ -110,11 +113,16 @@ class Etcd:
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""
         own, record = self._keys(key)
-        found = _values(self._ask("kv/txn", success=[_range(own), _range(record)]))
-        if not found:
+        move, waiting = self._key("move", key), f"{self._prefix}waiting/{key.name}/".encode()
+        whole = [_range(own), _range(record), _range(move), {"requestRange": _below(waiting)}]
+        found = _values(self._ask("kv/txn", success=whole))
+        if own not in found and record not in found:
             return None
         saved, _, written = _record(found.get(record))
-        return _seen(key, found.get(own) or {}, saved, written)
+        hosts = [raw(one).removeprefix(waiting) for one in found if raw(one).startswith(waiting)]
+        seen = _seen(key, found.get(own) or {}, saved, written)
+        asked = names.move(raw((found.get(move) or {}).get("value")).decode("utf-8", "replace"))
+        return seen.replace(move=asked, waiting=tuple(sorted(unescape(host.decode()) for host in hosts)))
 
     def look_at_all(self) -> list[Seen]:
         """Return all records."""
@@ -135,7 +143,10 @@ class Etcd:
         answer = self._ask(
             "kv/txn",
             compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": 0}],
-            success=[{"requestDeleteRange": {"key": each}} for each in (record, self._last(key))],
+            success=[
+                {"requestDeleteRange": {"key": each}}
+                for each in (record, self._key("last", key), self._key("move", key))
+            ],
             failure=[_range(own), _range(record)],
         )
         if answer.get("succeeded"):
@@ -143,6 +154,27 @@ class Etcd:
         found = _values(answer)
         saved, _, written = _record(found.get(record))
         return _seen(key, found.get(own) or {}, saved, written)
+
+    def ask(self, key: Key, token: int, move: Move | None) -> bool:
+        """Ask the owner with this token to move the record; None: take that back."""
+        own, wish = self._keys(key)[0], self._key("move", key)
+        put = {"requestPut": {"key": wish, "value": b64(names.wish(move).encode())}}
+        answer = self._ask(
+            "kv/txn",
+            compare=[{"key": own, "target": "CREATE", "result": "EQUAL", "create_revision": token}],
+            success=[{"requestDeleteRange": {"key": wish}} if move is None else put],
+        )
+        return bool(answer.get("succeeded"))
+
+    def asked_to_move(self, key: Key) -> bool:
+        """Tell whether the owner was asked."""
+        return bool(self._ask("kv/range", key=self._key("move", key), count_only=True).get("count"))
+
+    def announce(self, key: Key, host: str, ttl: float) -> None:
+        """Note that a service on this host waits for the record: each time by a lease, which ends by itself."""
+        lease = self._ask("lease/grant", TTL=ceil(ttl))["ID"]
+        name = f"{self._prefix}waiting/{key.name}/{escape(host)}"
+        self._ask("kv/put", key=b64(name.encode()), value=b64(b"1"), lease=lease)
 
     def wait(self, key: Key, seconds: float) -> bool:
         """Wait until the owner's key has gone, at most so long: from what is there now, so that no end is missed."""
@@ -173,8 +205,8 @@ class Etcd:
             return None
         return _former(next(iter(answer.get("kvs", ())), None))
 
-    def _last(self, key: Key) -> str:
-        return b64(f"{self._prefix}last/{key.name}".encode())
+    def _key(self, part: str, key: Key) -> str:
+        return b64(f"{self._prefix}{part}/{key.name}".encode())
 
     def _keys(self, key: Key) -> tuple[str, str]:
         return b64(f"{self._prefix}own/{key.name}".encode()), b64(f"{self._prefix}record/{key.name}".encode())

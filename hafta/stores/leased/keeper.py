@@ -54,6 +54,7 @@ class Keeper:
         try:
             if self._backend.confirm(self._key, self._taken, self._lease.ttl):
                 self._lease.confirm(sent)
+                self._lease.asked_to_move = self._backend.asked_to_move(self._key)
             else:
                 self._lease.end()
         except (Unreachable, StoreError):

@@ -39,10 +39,11 @@ def least_ttl(watchdog: float) -> float:
 class Lease:
     """The lease of one claim. Threads share it: each attribute is written as a whole."""
 
-    __slots__ = ("_until", "ttl")
+    __slots__ = ("_until", "asked_to_move", "ttl")
 
     def __init__(self, ttl: float, sent: float) -> None:
         self.ttl = ttl
+        self.asked_to_move = False  # noted by what confirms it
         self._until = sent + ttl
 
     def confirm(self, sent: float) -> None:

@@ -10,7 +10,7 @@ from hafta.errors import StoreError
 from hafta.stores.file.names import escape, file_name, unescape
 from hafta.stores.holder import host, unit
 from hafta.stores.leased.backend import Key
-from hafta.stores.protocol import Former, Holder
+from hafta.stores.protocol import Former, Holder, Move
 
 
 def key(sequence: str, instance: str) -> Key:
@@ -64,3 +64,17 @@ def former(text: str, token: int = 0) -> Former | None:
 def note(who: str, token: int = 0, *, gave_up: bool = False) -> str:
     """Return such a note."""
     return json.dumps({"holder": who, "token": token, "gave_up": gave_up})
+
+
+def move(text: str) -> Move | None:
+    """Return what the owner was asked for; None: nothing, or nothing that can be understood."""
+    try:
+        found = json.loads(text)
+        return Move(str(found["to"])[:255], str(found["origin"])[:255])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def wish(move: Move | None) -> str:
+    """Return it as text."""
+    return "" if move is None else json.dumps({"to": move.to, "origin": move.origin})

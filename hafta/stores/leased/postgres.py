@@ -6,6 +6,8 @@ nothing, because the row then has a larger number or another token.
 
 from __future__ import annotations
 
+import json
+
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
@@ -18,6 +20,7 @@ from hafta.stores.protocol import Saved
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.stores.leased.backend import Key
+    from hafta.stores.protocol import Move
 
     Row = list[bytes | None]
 
@@ -34,7 +37,14 @@ CREATE TABLE IF NOT EXISTS hafta_records (
     holder text NOT NULL,
     until timestamptz NOT NULL,
     gave_up boolean NOT NULL DEFAULT false,
-    former text NOT NULL DEFAULT ''
+    former text NOT NULL DEFAULT '',
+    move text NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS hafta_waiting (
+    name text COLLATE "C",
+    host text,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (name, host)
 );
 """
 
@@ -50,7 +60,7 @@ _TAKE = f"""
 INSERT INTO hafta_records AS r (name, token, number, frame, body, written, holder, until)
 VALUES ($1, nextval('hafta_tokens'), 0, '', '', now(), $2, {_LEASE % 3})
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, holder = excluded.holder, until = excluded.until,
-    gave_up = false, former = CASE WHEN r.holder = excluded.holder THEN r.former ELSE {_FORMER} END
+    gave_up = false, move = '', former = CASE WHEN r.holder = excluded.holder THEN r.former ELSE {_FORMER} END
 WHERE r.until <= now() OR r.holder = excluded.holder
 RETURNING {_ALL}, former"""
 _CONFIRM = f"""
@@ -64,7 +74,13 @@ WITH given AS (
     UPDATE hafta_records SET until = now(), gave_up = true WHERE name = $1 AND token = $2::bigint RETURNING name
 )
 SELECT pg_notify('hafta', name) FROM given"""
-_LOOK = f"SELECT {_ALL} FROM hafta_records WHERE name = $1"
+_WAITING = "(SELECT json_agg(host ORDER BY host) FROM hafta_waiting AS w WHERE w.name = r.name AND w.until > now())"
+_LOOK = f"SELECT {_ALL}, move, {_WAITING} FROM hafta_records AS r WHERE name = $1"
+_ASK = "UPDATE hafta_records SET move = $3 WHERE name = $1 AND token = $2::bigint AND until > now() RETURNING 1"
+_ASKED = "SELECT 1 FROM hafta_records WHERE name = $1 AND move <> ''"
+_ANNOUNCE = f"""
+INSERT INTO hafta_waiting VALUES ($1, $2, {_LEASE % 3})
+ON CONFLICT (name, host) DO UPDATE SET until = excluded.until"""
 _HELD = "SELECT until > now() FROM hafta_records WHERE name = $1"
 _LOOK_AT_ALL = f"SELECT {_ALL} FROM hafta_records ORDER BY name"
 _REMOVE = "DELETE FROM hafta_records WHERE name = $1 AND until <= now() RETURNING 1"
@@ -118,7 +134,11 @@ class Postgres:
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""
         rows = self._ask(self._writing, _LOOK, key.name.encode())
-        return _seen(key, rows[0]) if rows else None
+        if not rows:
+            return None
+        *row, move, waiting = rows[0]
+        hosts = tuple(map(str, json.loads(waiting or b"[]")))
+        return _seen(key, row).replace(move=names.move((move or b"").decode()), waiting=hosts)
 
     def look_at_all(self) -> list[Seen]:
         """Return all records."""
@@ -130,6 +150,18 @@ class Postgres:
         if self._ask(self._writing, _REMOVE, key.name.encode()):
             return True
         return self.look(key) or False
+
+    def ask(self, key: Key, token: int, move: Move | None) -> bool:
+        """Ask the owner with this token to move the record; None: take that back."""
+        return bool(self._ask(self._writing, _ASK, key.name.encode(), _text(token), names.wish(move).encode()))
+
+    def asked_to_move(self, key: Key) -> bool:
+        """Tell whether the owner was asked."""
+        return bool(self._ask(self._confirming, _ASKED, key.name.encode()))
+
+    def announce(self, key: Key, host: str, ttl: float) -> None:
+        """Note that a service on this host waits for the record, for so long."""
+        self._ask(self._writing, _ANNOUNCE, key.name.encode(), host.encode(), _text(ttl))
 
     def wait(self, key: Key, seconds: float) -> bool:
         """Wait until somebody has given a record up, at most so long: listening first, so that no end is missed."""

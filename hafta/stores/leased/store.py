@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from hafta.errors import StoreError
-from hafta.stores.holder import describe
+from hafta.stores.holder import describe, host
 from hafta.stores.leased import names
 from hafta.stores.leased.backend import Seen, Taken, Unreachable
 from hafta.stores.leased.claim import LeasedClaim
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from hafta.stores.leased.backend import Backend
+    from hafta.stores.protocol import Move
 
     T = TypeVar("T")
 
@@ -66,6 +68,19 @@ class LeasedStore:
             raise _held(self.where, removed, "end its holder first")
         return removed
 
+    def ask_to_move(self, sequence: str, instance: str, token: int, move: Move | None) -> bool:
+        """Ask the owner with this token to give a record up for another host; None: take that back.
+
+        False: another one is the owner by now, or none.
+        """
+        key = names.key(sequence, instance)
+        return self._in_time(lambda: self._backend.ask(key, token, move))
+
+    def announce(self, sequence: str, instance: str) -> None:
+        """Note that a service on this host waits for a record, for the time of a lease: so that people know."""
+        with contextlib.suppress(Unreachable):
+            self._backend.announce(names.key(sequence, instance), host(), self.ttl)
+
     def wait(self, sequence: str, instance: str, seconds: float) -> bool:
         """Wait until a record may have become free (hafta.stores.protocol.Store.wait)."""
         try:
@@ -98,7 +113,10 @@ def _held(where: str, seen: Seen, hint: str) -> StoreError:
 
 def _snapshot(seen: Seen) -> Snapshot:
     saved: Saved | None = seen.saved if seen.saved.frame or seen.saved.body else None
-    return Snapshot(seen.key.sequence, seen.key.instance, "", saved, seen.written, seen.holder, seen.held, ())
+    return Snapshot(
+        seen.key.sequence, seen.key.instance, "", saved, seen.written, seen.holder, seen.held, (), move=seen.move,
+        waiting=seen.waiting,
+    )  # fmt: skip
 
 
 class EtcdStore(LeasedStore):

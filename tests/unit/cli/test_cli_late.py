@@ -18,6 +18,7 @@ ROOMS = {
     "guard": "guard journal",
     "log": "journal observe",
     "metrics": "journal observe",
+    "move": "durable engine journal observe stores units",
     "report": "journal observe",
     "run": "journal overlord units",
     "status": "journal observe",

@@ -61,6 +61,8 @@ SENTENCES = [
     (durable_events.HandedOver("orders", "", "etcd", "b", "pid 7 on a, since 9", 11, 12, 0, 200_000),
      ("Host b has sequence orders now, with token 12. Before that: pid 7 on a, since 9,"
       " token 11, who gave it up; nobody had it for 200 ms")),
+    (durable_events.MoveAsked("orders", "m", "etcd"),
+     "Sequence orders instance m is to go to another host: this service stops at a recorded place"),
     (durable_events.TakeOverRefused("orders", "", "etcd", "b", "append", "a"),
      ("Host b does not take over sequence orders: node append needs what is on the disk of host a."
       " It looks again until that host is back, or the record is discarded")),

@@ -43,7 +43,7 @@ class Place:
         self.relay = Relay(server.port)
         self.prefix = f"test{next(_numbers)}/"
         if kind == "postgres":
-            PostgresStore(server.address)._backend._writing.ask("DROP TABLE IF EXISTS hafta_records")
+            PostgresStore(server.address)._backend._writing.ask("DROP TABLE IF EXISTS hafta_records, hafta_waiting")
 
     def store(self, *, relayed=False, ttl=5.0, **more):
         port = self.relay.port if relayed else self.server.port
