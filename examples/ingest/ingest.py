@@ -5,6 +5,8 @@
 
 `open_ledger` and `read` are process-local: what they make (an open file, a list) dies with the process, so they run
 again in the next one. The others are durable: what they do is on the disk, and their rollback functions undo it.
+
+On several hosts (--store, examples/ha) the folders are on a disk that the hosts share, and the ledger is in PostgreSQL.
 """
 
 import errno
@@ -17,12 +19,76 @@ from hafta import settings
 from hafta.policies import FOREVER, Attempts, Backoff
 from hafta.stores import FileStore
 
+LEDGER = settings.Setting("ledger", str, "", "the PostgreSQL database of the ledger; else it is ledger.csv", "DSN")
 PAUSE = settings.Setting("pause", settings.number, 1.0, "how often to look for files", "SECONDS")
 
 
 class CP(IntEnum):
     NOTHING_DONE = 0
     BEGUN = 1
+
+
+class FileLedger:
+    """Rows in a file that nobody else writes to."""
+
+    def __init__(self, home):
+        self.path = os.path.join(home, "ledger.csv")
+        self.file = None
+
+    def open(self):
+        if self.file is None:
+            self.file = open(self.path, "ab", buffering=0)
+
+    def size(self):
+        return os.fstat(self.file.fileno()).st_size
+
+    def append(self, run, name, rows):
+        for row in rows:
+            if self.file.write(row) != len(row):
+                raise OSError(errno.ENOSPC, "no room for the row")
+            run.progress()
+
+    def cut_off(self, run, name):
+        os.truncate(self.path, run.state["size"])  # also where the ledger could not be opened again
+
+
+class DatabaseLedger:
+    """Rows in PostgreSQL. It refuses a host from which another one has taken over: that one had a larger token."""
+
+    TABLES = """
+        CREATE TABLE IF NOT EXISTS ledger (file text, line int, reading text NOT NULL, PRIMARY KEY (file, line));
+        CREATE TABLE IF NOT EXISTS ledger_fence (id int PRIMARY KEY CHECK (id = 1), token bigint NOT NULL)"""
+    FENCE = """
+        INSERT INTO ledger_fence AS seen VALUES (1, %s)
+        ON CONFLICT (id) DO UPDATE SET token = excluded.token WHERE seen.token <= excluded.token RETURNING 1"""
+
+    def __init__(self, dsn):
+        self.dsn = dsn
+        self.connection = None
+
+    def open(self):
+        if self.connection is None or self.connection.closed:
+            import psycopg  # python3-psycopg
+
+            self.connection = psycopg.connect(self.dsn, autocommit=True, connect_timeout=3, tcp_user_timeout=3000)
+            self.connection.execute(self.TABLES)
+
+    def size(self):
+        return 0  # its rows have the name of their file
+
+    def append(self, run, name, rows):
+        lines = [(name, number, row.decode().strip()) for number, row in enumerate(rows, 1)]
+        self._change(run, "INSERT INTO ledger VALUES (%s, %s, %s)", lines)
+
+    def cut_off(self, run, name):
+        self._change(run, "DELETE FROM ledger WHERE file = %s", [(name,)])
+
+    def _change(self, run, statement, values):
+        self.open()
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            if not cursor.execute(self.FENCE, (run.token,)).fetchone():
+                raise hafta.ServiceError("the ledger has seen a newer owner", "look at the journal of the other hosts")
+            cursor.executemany(statement, values)
 
 
 class Data:
@@ -32,8 +98,7 @@ class Data:
         self.home = FileStore(values.state).directory  # also where checkpoints are, unless hosts share them
         self.pause = values.pause
         self.kept = {"name": "", "files": 0, "rows": 0, "bad": 0}
-        self.ledger_path = os.path.join(self.home, "ledger.csv")
-        self.ledger = None
+        self.ledger = DatabaseLedger(values.ledger) if values.ledger else FileLedger(self.home)
         self.rows = []
         for folder in ("incoming", "work", "done", "bad"):
             os.makedirs(os.path.join(self.home, folder), exist_ok=True)
@@ -66,8 +131,7 @@ ingest = hafta.Sequence("ingest", version="1")
 
 @ingest.node
 def open_ledger(run):
-    if run.data.ledger is None:
-        run.data.ledger = open(run.data.ledger_path, "ab", buffering=0)
+    run.data.ledger.open()
     return take
 
 
@@ -103,19 +167,15 @@ def checked(line):
 
 @ingest.node(durable=True, policy=Attempts(FOREVER) | Backoff(0.5, cap=30))
 def append(run):
-    ledger = run.data.ledger
-    run.checkpoint(CP.BEGUN, size=os.fstat(ledger.fileno()).st_size)
-    for row in run.data.rows:
-        if ledger.write(row) != len(row):
-            raise OSError(errno.ENOSPC, "no room for the row")
-        run.progress()
+    run.checkpoint(CP.BEGUN, size=run.data.ledger.size())
+    run.data.ledger.append(run, run.data.kept["name"], run.data.rows)
     return finish
 
 
 @append.rollback
 def cut_off(run, checkpoint):
     if checkpoint == CP.BEGUN:
-        os.truncate(run.data.ledger_path, run.state["size"])  # also where the ledger could not be opened again
+        run.data.ledger.cut_off(run, run.data.kept["name"])
     return append
 
 
@@ -152,7 +212,7 @@ def main(argv=None):
     return hafta.service.run(
         ingest,
         Data,
-        settings=[PAUSE],
+        settings=[LEDGER, PAUSE],
         checkpoints=hafta.service.state_checkpoints(keep=lambda data: data.kept),
         argv=argv,
     )

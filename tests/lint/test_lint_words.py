@@ -34,6 +34,7 @@ NAMES = re.compile(r"(?:^|_)(ledger|book|tak(?:e|es|en|ing)_up)(?=_|$)", re.IGNO
 
 #: Rightful uses: (file, word): why.
 RIGHTFUL = {
+    ("examples/ha/README.md", "ledger"): "a table of the example",
     ("examples/ingest/README.md", "ledger"): "a file of the example",
 }
 

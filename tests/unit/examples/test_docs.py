@@ -33,6 +33,7 @@ MINE = [
     "docs/durable.md",
     "docs/durable-rules.md",
     "examples/getstart/README.md",
+    "examples/ha/README.md",
 ]
 
 

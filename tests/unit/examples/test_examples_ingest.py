@@ -44,7 +44,7 @@ def make_home(home: Path, **files: str) -> Path:
 
 
 def data(home: Path) -> Report:
-    return EXAMPLE["Data"](Values({"state": str(home), "pause": 0.001}))
+    return EXAMPLE["Data"](Values({"state": str(home), "pause": 0.001, "ledger": ""}))
 
 
 def places(home: Path) -> dict[str, str]:
@@ -72,8 +72,8 @@ def call_with(userdata: object, sequence: hafta.Sequence, **how: object) -> haft
     try:
         return sequence.call(userdata, **how)
     finally:
-        if userdata.ledger is not None:
-            userdata.ledger.close()  # the system does that for a process that has died
+        if userdata.ledger.file is not None:
+            userdata.ledger.file.close()  # the system does that for a process that has died
 
 
 def test_the_rows_of_a_file_are_in_the_ledger_once(tmp_path: Path):
