@@ -48,6 +48,7 @@ from {module} import main
 sys.exit(main())
 """
 SERVERS = """[Unit]
+After=hafta-server.service
 StartLimitIntervalSec=0
 [Service]
 Type=notify
