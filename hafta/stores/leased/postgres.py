@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Row = list[bytes | None]
 
-#: What a database needs; made at the first claim, if the user may make it.
+#: What a database needs; made at the first claim, or where it is of a version before, if the user may make it.
 SCHEMA = """
 CREATE SEQUENCE IF NOT EXISTS hafta_tokens;
 CREATE TABLE IF NOT EXISTS hafta_records (
@@ -46,15 +46,19 @@ CREATE TABLE IF NOT EXISTS hafta_waiting (
     until timestamptz NOT NULL,
     PRIMARY KEY (name, host)
 );
+ALTER TABLE hafta_records -- of a version before, which can go on with it
+    ADD COLUMN IF NOT EXISTS gave_up boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS former text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS move text NOT NULL DEFAULT '';
 """
-
 _LEASE = "now() + make_interval(secs => $%d::float8)"
 _ALL = (
     "name, token, number, encode(frame, 'hex'), encode(body, 'hex'), extract(epoch FROM written), holder, until > now()"
 )
+#: A version before wrote -infinity where the record was given up.
 _FORMER = (
-    "jsonb_build_object('holder', r.holder, 'token', r.token, 'gave_up', r.gave_up,"
-    " 'free', extract(epoch FROM now() - r.until))::text"
+    "jsonb_build_object('holder', r.holder, 'token', r.token, 'gave_up', r.gave_up OR NOT isfinite(r.until),"
+    " 'free', CASE WHEN isfinite(r.until) THEN extract(epoch FROM now() - r.until) END)::text"
 )
 _TAKE = f"""
 INSERT INTO hafta_records AS r (name, token, number, frame, body, written, holder, until)
@@ -84,7 +88,8 @@ ON CONFLICT (name, host) DO UPDATE SET until = excluded.until"""
 _HELD = "SELECT until > now() FROM hafta_records WHERE name = $1"
 _LOOK_AT_ALL = f"SELECT {_ALL} FROM hafta_records ORDER BY name"
 _REMOVE = "DELETE FROM hafta_records WHERE name = $1 AND until <= now() RETURNING 1"
-_MISSING = errors.UndefinedTable.sqlstate, errors.UniqueViolation.sqlstate, errors.DuplicateTable.sqlstate
+_OLD = errors.UndefinedColumn.sqlstate
+_MISSING = _OLD, errors.UndefinedTable.sqlstate, errors.UniqueViolation.sqlstate, errors.DuplicateTable.sqlstate
 
 
 class Postgres:
@@ -106,7 +111,7 @@ class Postgres:
                 rows = self._writing.ask(_TAKE, key.name.encode(), who.encode(), _text(ttl))
                 break
             except Refused as error:
-                self._make(error)
+                self._make(self._writing, error)
         else:
             raise _unexpected(self.where, "the table cannot be made")
         if rows:
@@ -176,23 +181,27 @@ class Postgres:
         for connection in (self._writing, self._confirming, self._waiting):
             connection.close()
 
-    def _make(self, error: Refused) -> None:
-        """Make the tables if that is what was missing."""
+    def _make(self, connection: Connection, error: Refused) -> None:
+        """Make the tables, or what they lack, if that is what was missing."""
         if error.code not in _MISSING:
             raise _unexpected(self.where, str(error)) from error
         try:
-            self._writing.ask(SCHEMA)
+            connection.ask(SCHEMA)
         except Refused as refused:
             if refused.code not in _MISSING:  # else another one has made them at the same time
                 raise _unexpected(self.where, str(refused)) from refused
 
     def _ask(self, connection: Connection, statement: str, *values: bytes, within: float = NEVER) -> list[Row]:
-        try:
-            return connection.ask(statement, *values, within=within)
-        except Refused as error:
-            if error.code == errors.UndefinedTable.sqlstate:
-                return []  # nothing was ever recorded here
-            raise _unexpected(self.where, str(error)) from error
+        for is_last in (False, True):
+            try:
+                return connection.ask(statement, *values, within=within)
+            except Refused as error:
+                if error.code == errors.UndefinedTable.sqlstate:
+                    return []  # nothing was ever recorded here
+                if is_last or error.code != _OLD:
+                    raise _unexpected(self.where, str(error)) from error
+                self._make(connection, error)
+        return []
 
 
 def _seen(key: Key, row: Row) -> Seen:
