@@ -88,6 +88,7 @@ class Finder:
 
     def _read(self, name: str, path: Sequence[str], facts: Mapping[str, Any]) -> Merged | None:
         files = Loader(path, self._roots).files([name])[name]
+        files = files or (os.path.join(path[0], name),)  # links that lead in a circle: reading it says so
         specifiers = Specifiers(name, files[0], self._roots)
         if is_masked(files[0]):
             empty = Merged(name, files[0], specifiers)

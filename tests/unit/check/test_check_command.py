@@ -283,3 +283,12 @@ def test_a_unit_that_may_not_be_read_is_told_to_others_than_root(place, ask):
     expected = exits.OK if os.geteuid() == 0 else exits.PERMISSION
     assert ask("feed")[0] == expected
     assert stat.S_IMODE(file.stat().st_mode) == 0
+
+
+def test_links_that_lead_in_a_circle_are_a_unit_that_cannot_be_read(place, ask):
+    (place / "a.service").symlink_to("b.service")
+    (place / "b.service").symlink_to("a.service")
+    status, out, _ = ask("--json", place / "a.service")
+    [found] = out["findings"]
+    assert (status, found["code"], found["file"]) == (exits.FAILED, "HC037", str(place / "a.service"))
+    assert found["text"] == "cannot be read: Too many levels of symbolic links"
