@@ -8,6 +8,7 @@ import click
 
 from hafta import exits
 from hafta.cli.options import options
+from hafta.cli.table import put_bytes
 from hafta.observe.options import METRICS as PROGRAM
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ def metrics(**given: Any) -> int:
 
         replace(values.textfile, text, "name a file in a directory that you may write to, and that node_exporter reads")
     else:
-        click.get_binary_stream("stdout").write(text)
+        put_bytes(text)
     for line in found.missing:
         click.echo(f"hafta: {line}", err=True)
     return exits.OK if found.is_any else exits.PERMISSION

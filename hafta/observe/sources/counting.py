@@ -164,11 +164,11 @@ class Count:
                     self.crashes[unit] = [int(number) for number in one["crashes"]]
             place = found["place"]
             self.cursor = str(place["cursor"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise Strange(str(error)) from error
         try:
             timeline, folds = back(place["timeline"]), {unit: back(one) for unit, one in place["folds"].items()}
-        except (Strange, KeyError, TypeError, AttributeError):
+        except (Strange, KeyError, TypeError, AttributeError, RecursionError):
             timeline, folds = None, {}
         if isinstance(timeline, Timeline) and all(isinstance(one, Fold) for one in folds.values()):
             self.timeline, self.folds = timeline, folds

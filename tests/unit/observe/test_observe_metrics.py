@@ -5,7 +5,9 @@ import os
 import stat
 import sys
 import time
+from unittest.mock import Mock
 
+import click
 import pytest
 from observe_journals import write
 from observe_model import World
@@ -14,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
 from hafta import exits
+from hafta.cli import table
 from hafta.cli.files import replace
 from hafta.cli.group import run_group
 from hafta.cli.metrics_text import text_of
@@ -161,8 +164,12 @@ def published(state):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"version": 2}', "[]", '{"version":1,"user":null,"units":{"a":1},"place":0}']
-)
+    "text",
+    [
+        "", "{", '{"version": 2}', "[]", '{"version":1,"user":null,"units":{"a":1},"place":0}', "[" * 100_000,
+        '{"version":1,"user":null,"units":{"a":{"settled":[["x",Infinity]],"published":[],"crashes":null}},"place":0}',
+    ],
+)  # fmt: skip
 def test_a_file_that_is_not_understood_is_set_aside_and_said(machine, tmp_path, capfd, text):
     machine(FIRST)
     state = tmp_path / "state"
@@ -327,6 +334,27 @@ def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path):
     with pytest.raises(HaftaError, match=r"cannot write .*hafta\.prom"):
         replace(str(tmp_path / "hafta.prom"), b"one\n", "x")
     assert os.listdir(tmp_path) == ["hafta.prom"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_not_a_file_is_not_replaced_by_one(tmp_path, kind):
+    """Such as /dev/null, or /dev/stdout: root could rename a file over it."""
+    path = tmp_path / "hafta.prom"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/proc/self/fd/1")
+    before = os.lstat(path)
+    with pytest.raises(HaftaError, match=r"cannot write .*hafta\.prom: it is not a regular file"):
+        replace(str(path), b"one\n", "x")
+    assert os.path.samestat(os.lstat(path), before)
+    assert os.listdir(tmp_path) == ["hafta.prom"]
+
+
+def test_a_reader_that_has_gone_has_what_it_wanted(machine, monkeypatch):
+    machine(FIRST)
+    stdout = Mock(write=Mock(side_effect=BrokenPipeError))
+    monkeypatch.setattr(click, "get_binary_stream", lambda _name: stdout)
+    monkeypatch.setattr(table, "silence", silence := Mock())
+    assert run_group(["metrics"]) == exits.OK
+    silence.assert_called_once_with(1)
 
 
 def test_without_the_library_it_says_what_to_install_and_counts_nothing(machine, tmp_path, monkeypatch, capsys):
