@@ -151,11 +151,11 @@ def _of_module(name: str) -> Graph:
     sys.path.insert(0, os.getcwd())
     try:
         shape = getattr(import_module(module), attribute, None)
-    except Exception as error:
+        if isinstance(shape, type) or not isinstance(shape, Shape):
+            shape = getattr(shape, "sequence", shape)
+    except (Exception, SystemExit) as error:  # a script that runs when it is imported may end there
         what = f"cannot import {shown(module)}: {type(error).__name__}: {shown(str(error))}"
         raise HaftaError(what, "name it as for `python3 -m`, from this directory", status=exits.NOT_FOUND) from error
-    if isinstance(shape, type) or not isinstance(shape, Shape):
-        shape = getattr(shape, "sequence", shape)
     if not isinstance(shape, Shape):
         raise HaftaError(f"{shown(name)} is not a sequence", "name one: MODULE:SEQUENCE", status=exits.NOT_FOUND)
     ways = [(str(start), None if to is EXIT else str(to), label) for start, to, label in edges(shape)]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -66,6 +67,24 @@ def test_nodes_are_a_column_and_ways_back_arcs_with_their_numbers():
 
 def test_a_terminal_without_utf_8_has_the_same_in_ascii():
     assert all(line.translate(PLAIN).isascii() for line in lines(FOUR, {"read": "here"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("class Odd:\n    @property\n    def sequence(self):\n        return 1 / 0\nfour = Odd()", "ZeroDivisionError"),
+    ],
+)
+def test_whatever_a_module_does_when_it_is_imported_is_one_line(tmp_path, monkeypatch, capsys, text, said):
+    """Such as a script that runs when it is imported, and ends there: nothing would be drawn, with status 0."""
+    (tmp_path / "a_module_that_ends.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "a_module_that_ends", raising=False)
+    assert run_group(["diagram", "a_module_that_ends:four"]) == exits.NOT_FOUND
+    out, err = capsys.readouterr()
+    assert (out, f"cannot import a_module_that_ends: {said}" in err) == ("", True)
+    assert "Traceback" not in err
 
 
 def test_a_module_is_imported_as_the_caller_and_drawn_in_every_form(four, capsys):
