@@ -6,6 +6,7 @@ import pytest
 from unit_files import METRICS, SERVICES, UNITS, read
 
 from hafta.service.options import Warm
+from hafta.units.amounts import seconds
 from hafta.units.sandbox import SANDBOX, Needs, sandbox
 
 INGEST = UNITS.parent / "examples" / "ingest" / "ingest.service"
@@ -42,6 +43,12 @@ def test_metrics_stand_in_the_same_sandbox_with_one_capability_to_read():
     assert unit["Service", "ExecStart"] == [f"/usr/bin/hafta metrics --textfile {file}/hafta.prom"]
     assert unit["Unit", "ConditionPathIsDirectory"] == [file]
     assert unit["Service", "StateDirectoryMode"] == ["0700"]
+
+
+def test_the_first_count_of_the_largest_journal_is_not_cut_off():
+    """It would begin from the start each time, and never end: 4 GiB are 6 million events, 4,000 in a second."""
+    [limit] = read(METRICS[0])["Service", "TimeoutStartSec"]
+    assert seconds(limit) >= 6_000_000 / 4_000
 
 
 def test_the_timer_of_metrics_is_off_until_somebody_enables_it():
