@@ -220,6 +220,14 @@ class Family:
         found = [pid for child in self.own_children() for pid in (child, *descendants(child))]
         return [pid for pid in found if (process := read_process(pid)) and not process.is_dead]
 
+    def everyone_and(self, search: Callable[[], list[int]], but: int) -> Callable[[], list[int]]:
+        """Return a search for all that is left: our descendants, and what another search finds, without one process."""
+
+        def find() -> list[int]:
+            return sorted({*self.everyone(), *(pid for pid in search() if pid != but)})
+
+        return find
+
     def orphans(self, name: str) -> list[int]:
         """Return the children of ours that are of a unit."""
         return self._live_children(name)

@@ -100,6 +100,12 @@ SETTINGS = (
         default=False,
         help="tell the processes of units apart by the table of processes, also where cgroups could be had",
     ),
+    Setting(
+        "no-event-log",
+        switch,
+        default=False,
+        help="keep no event log: hafta log, report and status then know nothing of what was",
+    ),
     Setting("for", number, 0.0, "stop after this many seconds; 0: when all units have ended", "SECONDS", "0"),
     Setting("debug", switch, default=False, help="show the traceback of an error"),
 )

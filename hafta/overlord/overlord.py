@@ -28,6 +28,7 @@ from hafta.overlord.intake import take_in
 from hafta.overlord.introduction import introduce
 from hafta.overlord.notifications import AT_ONCE, QUEUED, Hearing, NotifySocket
 from hafta.overlord.plan import extend, with_samples
+from hafta.overlord.recording import Recording
 from hafta.overlord.socket_runner import make_runner
 from hafta.overlord.spawn import make_runtime_directories, spawn
 from hafta.overlord.store import Stores
@@ -41,7 +42,7 @@ from hafta.units.restart import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hafta.journal.event import Event as JournalEvent
     from hafta.overlord.child import Child, Launch
@@ -92,6 +93,7 @@ class Overlord:
         self.handover = Handover(self._manager, plan, self.make, stores)
         desk = Desk(self._manager, plan, self.loop, self)
         self._control = Door(os.path.join(plan.own, "control"), desk, self.loop, self.note)
+        self._recording = Recording(self._manager, self.note)
         self._manager.runners.update({name: make_runner(unit, self) for name, unit in plan.units.items()})
         console.introduce([short(name) for name in plan.units])
 
@@ -100,6 +102,8 @@ class Overlord:
         prctl.adopt_orphans()
         gc.freeze()  # what is there now stays: no search for garbage is to touch the pages that forks share
         self._listen()
+        if self._plan.event_log:
+            self._recording.open(self.roots.state)
         self.report(OverlordStarted(len(self._plan.units)))
         introduce(self._plan.introduced, self._plan.notes, self.report, self.note)
         try:
@@ -119,9 +123,7 @@ class Overlord:
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup: the terminal is not to matter
         stops = [signum for signum in STOP_SIGNALS if not (ignored and signum == signal.SIGHUP)]
         self.loop.listen((*stops, signal.SIGCHLD, signal.SIGUSR1))
-        signal.signal(
-            signal.SIGTTOU, signal.SIG_IGN
-        )  # a terminal that stops writers in the background must not stop us
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a terminal that stops background writers must not stop us
         self.loop.watch(self._notifications, self._hear)
         self._control.open()
         if is_swept(self.roots.runtime):
@@ -141,11 +143,14 @@ class Overlord:
 
     def report(self, event: JournalEvent) -> None:
         """Report an event; that of a unit with the run in which it happened."""
-        self._reporter.report(in_run(event, self.invocation))
+        event = in_run(event, self.invocation)
+        self._reporter.report(event)
+        self._recording.report(event)
 
     def show(self, runner: Runner, line: Line) -> None:
         """Show a line of a unit's output."""
         self._console.show(short(runner.name), line.text, line.priority, "+" if line.continues else "|")
+        self._recording.line(runner, line)
 
     def note(self, text: str) -> None:
         """Say something that is not an event."""
@@ -255,6 +260,7 @@ class Overlord:
         self.loop.set_timer(("reporter", ""), self._reporter.due - self.loop.now(), self._reporter.tick)
         self.handover.idle.settled(starting=self._manager.is_starting)
         self._control.desk.settled()
+        self._recording.settled()
         self._console.flush_in(self.loop)
 
     def _take_signal(self, signum: int) -> None:
@@ -368,7 +374,7 @@ class Overlord:
 
     def _end(self) -> bool:
         """End all processes that are left, remove what is ours; False if one survives: it is left to the keeper."""
-        everyone = self._everyone()
+        everyone = self._family.everyone_and(self._estate.search(), but=self._keeper.pid)
         ended = end_all(everyone, END_PATIENCE, self._family.reap_all)
         if ended.killed:
             self.report(OrphansKilled(len(ended.killed)))
@@ -376,6 +382,7 @@ class Overlord:
             self.note(f"cannot end process {', '.join(survivors)}: the keeper goes on trying")
         self.report(OverlordStopped(self._reason or "all units have ended"))
         self._control.close()
+        self._recording.close()
         self._reporter.close()
         self._console.finish(FINAL_FLUSH)
         self._lookout.close()
@@ -387,13 +394,3 @@ class Overlord:
         self._keeper.dismiss()
         self._estate.release()
         return True
-
-    def _everyone(self) -> Callable[[], list[int]]:
-        """Return a search for all that is left."""
-        search = self._estate.search()
-
-        def find() -> list[int]:
-            found = [pid for pid in search() if pid != self._keeper.pid]
-            return sorted({*self._family.everyone(), *found})
-
-        return find

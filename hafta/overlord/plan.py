@@ -58,6 +58,7 @@ class Plan(Frozen):
     demonstration: Demonstration = Demonstration()
     table: bool = False  # find processes by the table of processes, also where we could have cgroups
     descriptors: tuple[int, int, int] = (resource.RLIMIT_NOFILE, 1024, 1024)
+    event_log: bool = True  # keep one
     identity: str = ""  # no other overlord has it: it marks our processes, and names our directory
 
     @property
@@ -110,6 +111,7 @@ def make_plan(values: Values, operands: Sequence[str], environ: Mapping[str, str
             {own_name(name, "--kill"): seconds for name, seconds in values.kill}, getattr(values, "for")
         ),
         table=values.no_cgroups,
+        event_log=not values.no_event_log,
         identity=identity,
     )
 

@@ -25,9 +25,9 @@ MORE = {
     "observe.sources.published.Published": 12,  # a file of a service: a field for each key, and its owner
     "observe.state.Position": 11,  # one line of the answer, as programs read it
     "observe.state.Service": 13,  # the same
-    "overlord.overlord.Overlord": 20,  # the overlord is taken apart into rooms
+    "overlord.overlord.Overlord": 21,  # the overlord is taken apart into rooms
     "overlord.manager.Manager": 13,  # who waits for whom, and what is due: one place decides both
-    "overlord.plan.Plan": 12,  # one run, whole
+    "overlord.plan.Plan": 13,  # one run, whole
     "overlord.child.Launch": 12,  # all that a child needs to know, in one piece: it is a fork
     "overlord.runner.Runner": 18,  # the overlord is taken apart into rooms
     "service.warm.parent.Parent": 14,  # its parts, each a class; and the environment that a reload starts from

@@ -38,7 +38,8 @@ def test_a_service_finds_its_directories_and_they_are_its_own(place):
         f"{below}/cache/c daemon 700",
         f"{below}/log/l daemon 2750",
     ]
-    assert not os.path.exists(place.state), "what is empty at the end goes"
+    assert os.listdir(place.state) == ["hafta-overlord"], "what is empty at the end goes"
+    assert os.listdir(below) == ["events"]
 
 
 def test_specifiers_name_the_roots(place):
@@ -59,7 +60,7 @@ def test_several_directories_are_named_in_their_order_and_what_is_in_them_stays(
     assert place.start("a").wait() == 0
     cache = f"{place.state}/hafta-overlord/cache"
     assert said(place.overlords[0]) == [f"{cache}/b:{cache}/z"]
-    assert os.listdir(place.state) == ["a"]
+    assert sorted(os.listdir(place.state)) == ["a", "hafta-overlord"]
     assert os.listdir(f"{place.state}/a") == ["kept"]
 
 
@@ -71,7 +72,7 @@ def test_links_lead_to_directories_beside_them_and_those_of_a_run_go_with_it(pla
     assert said(overlord)[-2:] == ["d/e", "../d/f"]
     assert overlord.stop() == 0
     assert not os.path.exists(place.runtime)
-    assert sorted(os.listdir(place.state)) == ["s", "t"]
+    assert sorted(os.listdir(place.state)) == ["hafta-overlord", "s", "t"]
     assert os.path.exists(f"{place.state}/t/kept")
     overlord = place.start("a")
     overlord.wait_for(r"\| ../d/f")  # links that are there are taken as they are
