@@ -13,7 +13,7 @@ import click
 from hafta import exits
 from hafta.cli.log_text import Printer, plain, runs
 from hafta.cli.options import AS_JSON, options
-from hafta.cli.past import DIRECTORY, UNTIL, USER, Past, read, since
+from hafta.cli.past import DIRECTORY, OVERLORD, UNTIL, USER, Past, read, since
 from hafta.cli.table import put, put_bytes
 from hafta.errors import HaftaError, UsageError
 from hafta.observe.entry import Trust
@@ -80,7 +80,7 @@ PROGRAM = Program(
     "Show what happened to units: run by run, with repeats folded and gaps told.",
     (
         LINES, FOLLOW, since("", "the begin of it"), UNTIL, RUN, RUNS, EVENT, SEQUENCE, NODE, WITH, ALL, EXPLAIN,
-        EXPORT, DIRECTORY, AS_JSON, USER,
+        EXPORT, DIRECTORY, OVERLORD, AS_JSON, USER,
     ),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[NAME]...",
@@ -146,7 +146,7 @@ def _chosen(past: Past, values: Values) -> list[Entry]:
         raise UsageError("--run needs one unit", "name the unit")
     if missing := [unit for unit in past.units if not past.journal.has(unit)]:
         hint = "look for it in systemctl list-units; without a name: all that report events of HAFTA"
-        raise HaftaError(f"there is no entry of {missing[0]} in the journal", hint, status=exits.NOT_FOUND)
+        raise HaftaError(f"there is no entry of {missing[0]} in {past.journal.name}", hint, status=exits.NOT_FOUND)
     if values.run:
         known = past.entries()
         run = _run(past, known, values.run)
@@ -199,7 +199,7 @@ def _run(past: Past, entries: list[Entry], name: str) -> str:
     elif found := [run for run in known if run.startswith(name)]:
         return found[-1]
     hint = f"list them: hafta log {past.units[0]} --runs"
-    raise HaftaError(f"{past.units[0]} has no run {name} in the journal", hint, status=exits.NOT_FOUND)
+    raise HaftaError(f"{past.units[0]} has no run {name} in {past.journal.name}", hint, status=exits.NOT_FOUND)
 
 
 def is_of(entry: Entry, units: Iterable[str]) -> bool:

@@ -13,12 +13,13 @@ from hafta.cli.times import moment
 from hafta.errors import HaftaError, UsageError
 from hafta.frozen import Frozen
 from hafta.observe.closing import History, close
-from hafta.observe.entry import Reading, Trust
+from hafta.observe.entry import Trust
 from hafta.observe.fold import Fold
 from hafta.observe.shown import Shown
 from hafta.observe.sources import manager
+from hafta.observe.sources.eventlog import EventLog, choose, how_units_stand, nothing
 from hafta.observe.sources.journal import Journal
-from hafta.observe.sources.systemd import full_name
+from hafta.observe.sources.systemd import BOOTED, full_name
 from hafta.observe.timeline import Timeline
 from hafta.settings import Setting, parse, path, switch
 
@@ -32,9 +33,17 @@ if TYPE_CHECKING:
     from hafta.settings import Program, Values
 
 DIRECTORY = Setting(
-    "directory", lambda text: os.path.abspath(path(text)), "", "read this journal, a directory or a file", "PATH",
+    "directory", lambda text: os.path.abspath(path(text)), "", "read this journal or event log, a directory or a file",
+    "PATH",
     shown_default="that of this machine", environment="",
 )  # fmt: skip
+OVERLORD = Setting(
+    "overlord",
+    switch,
+    default=False,
+    help="read the event log of hafta run, also where there is a journal",
+    environment="",
+)
 USER = Setting("user", switch, default=False, help="units of this user, not of the system", environment="")
 
 
@@ -65,8 +74,9 @@ class Past:
 
     def __init__(self, names: Sequence[str], values: Values) -> None:
         self.user = os.getuid() if values.user else None
-        self.journal = Journal(values.directory, self.user)
-        self.units = list(dict.fromkeys(unit_of(name) for name in names)) or self.journal.units()
+        named = list(dict.fromkeys(unit_of(name) for name in names))
+        self.journal = _source(named, values)
+        self.units = named or self.journal.units()
         self.joined: list[str] = []  # of these, the units that are only shown with the others
         self._runs: dict[str, str] = {}  # their units, as the manager says
         self._head = self.journal.head()
@@ -81,7 +91,7 @@ class Past:
     def _begin(self) -> int:
         """Begin to read: with new times, for a sleep must not count twice. Return when the journal begins."""
         self.timeline = Timeline()
-        self.reading = Reading(self.timeline, self.user)
+        self.reading = self.journal.reading(self.timeline, self.user)
         head = self._head
         return self.timeline.place(head.boot, head.wall, head.monotonic) if head else 0
 
@@ -102,7 +112,7 @@ class Past:
     def histories(self) -> list[History]:
         """Return the history of each unit."""
         asked = _now()
-        said = None if self.journal.directory else manager.ask(self.units, user=self.user is not None)
+        said = self._ask()
         folds = {unit: Fold(unit, self.begin, is_user=self.user is not None) for unit in self.units}
         seen: set[str] = set()
         self._begin()
@@ -116,10 +126,21 @@ class Past:
         if said is None and self.units and not self.journal.directory:
             self.journal.missing.append("not seen: how units stand now: systemctl does not answer")
         for unit in self.units:
-            if unit not in seen and (said is None or not said[unit].is_loaded):
-                hint = "name a unit that the journal knows; without a name: those that report events of HAFTA"
-                raise HaftaError(f"there is no unit {unit}, now or in the journal", hint, status=exits.NOT_FOUND)
+            if unit not in seen and (said is None or unit not in said or not said[unit].is_loaded):
+                where = self.journal.name
+                hint = f"name a unit that {where} knows; without a name: those that report events of HAFTA"
+                raise HaftaError(f"there is no unit {unit}, now or in {where}", hint, status=exits.NOT_FOUND)
         return [self._close(fold, now, said, asked) for fold in folds.values()]
+
+    def _ask(self) -> dict[str, Said] | None:
+        """Return how units stand now; None: nobody can be asked, or nobody answers."""
+        if self.journal.directory:
+            return None
+        if not isinstance(self.journal, EventLog):
+            return manager.ask(self.units, user=self.user is not None)
+        found, missing = how_units_stand(os.environ)
+        self.journal.missing += missing
+        return found
 
     def now(self) -> int:
         """Return the time now; of a journal elsewhere, that of its last entry.
@@ -153,11 +174,34 @@ class Past:
 
     def _close(self, fold: Fold, now: int, said: dict[str, Said] | None, asked: Now) -> History:
         shown = None
-        if said is not None:
-            one = said[fold.unit]
+        if said is not None and (one := said.get(fold.unit)):
             at = self.timeline.of_monotonic(asked.boot, one.since) if one.since else None
             shown = Shown(one.active, one.run, at, self.timeline.of_monotonic(asked.boot, asked.monotonic))
+        elif isinstance(self.journal, EventLog) and fold.machine.log in self.journal.dead:
+            shown = Shown("inactive")
         return close(fold, self.begin, now, shown, self.timeline.sleeps)
+
+
+def _source(units: Sequence[str], values: Values) -> Journal | EventLog:
+    """Return where the history of units is. docs/operating.md says which: the journal or an event log.
+
+    Raises HaftaError if nothing can be seen.
+    """
+    user = os.getuid() if values.user else None
+    wants_log = getattr(values, "overlord", False)  # not every command has the option
+    log = None if values.user else choose(values.directory, os.environ)
+    if log is None and wants_log:
+        raise nothing(os.environ)
+    if log is None:
+        return Journal(values.directory, user)
+    if wants_log or values.directory or not os.path.isdir(BOOTED):
+        return log
+    try:
+        journal = Journal()
+    except HaftaError:
+        return log
+    is_of_log = bool(units) and not all(map(journal.has, units)) and all(map(log.has, units))
+    return log if is_of_log else journal
 
 
 def _now() -> Now:

@@ -9,7 +9,7 @@ import click
 from hafta import exits
 from hafta.cli import report_text
 from hafta.cli.options import AS_JSON, options
-from hafta.cli.past import DIRECTORY, UNTIL, USER, Past, read, since
+from hafta.cli.past import DIRECTORY, OVERLORD, UNTIL, USER, Past, read, since
 from hafta.cli.table import put
 from hafta.errors import UsageError
 from hafta.observe.figures import Window
@@ -68,7 +68,7 @@ PROGRAM = Program(
     "Show how available units were, what ended them and how fast they were back, from the journal.",
     (
         since("7d", "the begin of it"), UNTIL, SLO, BY, COUNT_STOPS, STRICT, DEFINITIONS, HTML, BADGE, DIRECTORY,
-        AS_JSON, USER,
+        OVERLORD, AS_JSON, USER,
     ),
     (exits.OK, exits.FAILED, exits.USAGE, exits.NOT_FOUND, exits.PERMISSION, exits.SYSTEM),
     "[NAME]...",
@@ -133,7 +133,7 @@ def document(units: list[dict[str, Any]], past: Past, now: float) -> dict[str, A
     """Return the JSON: times are text, in UTC. Keys never vanish."""
     missing = list(past.journal.missing)
     if any(unit["covered_seconds"] < unit["asked_seconds"] for unit in units):
-        missing.append(f"not seen: what was before {iso(past.wall(past.begin))}: the journal begins then")
+        missing.append(f"not seen: what was before {iso(past.wall(past.begin))}: {past.journal.name} begins then")
     return {"version": VERSION, "at": iso(now), "complete": not missing, "missing": missing, "units": _dated(units)}
 
 

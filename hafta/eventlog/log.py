@@ -49,10 +49,7 @@ class Log:
         self._number = 0
         self._dropped = 0
         self._quotas: dict[str, _Quota] = {}
-        self._alive = -1
-        self._fresh = float("-inf")  # when the sign of life was renewed
-        #: The last sign of life of the overlord that had this place before; empty: there is none.
-        self.before = _last_sign(place.fd)
+        self._life = _Life(place.fd)
         self._who = {TRANSPORT: OWN, "_PID": str(os.getpid()), "_UID": str(os.geteuid()), "_GID": str(os.getegid())}
 
     def report(self, event: Event, more: Mapping[str, str]) -> None:
@@ -74,20 +71,23 @@ class Log:
             self._write(EVENTS, {**told, "PRIORITY": "6", "SYSLOG_IDENTIFIER": OVERLORD}, self._who)
         self._write(row, fields, trusted)
 
+    @property
+    def before(self) -> str:
+        """The last sign of life of the overlord that had this place before, as a line; empty: there is none."""
+        return self._life.before
+
     def live(self) -> None:
         """Renew the sign of life, if it is time to."""
-        now = time.monotonic()
-        if not 0 <= now - self._fresh < FRESH:
-            self._fresh = now
-            self._show_life()
+        if not self._dropped and self._life.is_due():
+            self._life.show(self._stamp())
 
     def close(self) -> None:
         """Have all on the disk, and let go."""
-        self._show_life()
+        if not self._dropped:
+            self._life.show(self._stamp())
         for row in self._rows.values():
             row.close()
-        if self._alive >= 0:
-            os.close(self._alive)
+        self._life.close()
         self._place.close()
 
     def _write(self, row: str, fields: Mapping[str, Any], trusted: Mapping[str, str]) -> None:
@@ -112,16 +112,38 @@ class Log:
     def _stamp(self) -> dict[str, str]:
         return {REALTIME: str(time.time_ns() // 1000), MONOTONIC: str(time.monotonic_ns() // 1000), BOOT: self._boot}
 
-    def _show_life(self) -> None:
-        if self._dropped:
-            return
+
+class _Life:
+    """The sign of life (rule 4), in the directory with this descriptor."""
+
+    def __init__(self, folder: int) -> None:
+        self.before = _last_sign(folder)
+        self._folder = folder
+        self._fd = -1
+        self._fresh = float("-inf")  # when it was renewed
+
+    def is_due(self) -> bool:
+        """Tell whether it is old; then it counts as renewed."""
+        now = time.monotonic()
+        if 0 <= now - self._fresh < FRESH:
+            return False
+        self._fresh = now
+        return True
+
+    def show(self, stamp: Mapping[str, str]) -> None:
+        """Renew it."""
         try:
-            if self._alive < 0:
+            if self._fd < 0:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._alive = os.open(ALIVE, flags, 0o600, dir_fd=self._place.fd)
-            os.pwrite(self._alive, encode(self._stamp()).rstrip().ljust(ALIVE_SIZE - 1) + b"\n", 0)
+                self._fd = os.open(ALIVE, flags, 0o600, dir_fd=self._folder)
+            os.pwrite(self._fd, encode(stamp).rstrip().ljust(ALIVE_SIZE - 1) + b"\n", 0)
         except OSError:
             return  # then less is known after a power cut
+
+    def close(self) -> None:
+        """Let go."""
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 def _last_sign(folder: int) -> str:

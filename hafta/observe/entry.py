@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from hafta.eventlog.format import LOG
 from hafta.frozen import Frozen
 from hafta.observe.kinds import OF_LOGIND, OF_SLEEP, OF_THE_JOURNAL, OF_UNITS, SIGNS, Kind, of_ours, of_text
 
@@ -108,7 +109,8 @@ class Reading:
     def last_seen(self, raw: Raw) -> Entry:
         """Return what the last entry of anybody says before the journal begins again: until then, all was as known."""
         at = self.timeline.place(raw.boot, raw.wall, raw.monotonic)
-        return Entry(Kind.LAST_SEEN, Trust.MACHINE, at, raw.wall, "", "", raw.boot, raw.monotonic, {})
+        fields = {LOG: raw.fields[LOG]} if LOG in raw.fields else {}
+        return Entry(Kind.LAST_SEEN, Trust.MACHINE, at, raw.wall, "", "", raw.boot, raw.monotonic, fields)
 
     def _who(self, fields: Mapping[str, str]) -> tuple[str, str, Trust]:
         home = fields.get("_SYSTEMD_UNIT", "")
@@ -125,9 +127,14 @@ class Reading:
             named, run = fields.get("USER_UNIT", ""), fields.get("_SYSTEMD_INVOCATION_ID", "")
         if _is_of_machine(number, home):
             return "", "", Trust.MACHINE
+        return self._who_else(fields, named, own, run)
+
+    def _who_else(self, fields: Mapping[str, str], named: str, own: str, run: str) -> tuple[str, str, Trust]:
+        """Return unit, run and trust of an entry that is not a manager's: rules 3 to 5."""
+        number = fields.get("MESSAGE_ID", "")
         if own and (number in self._ours or not named):
             return own, run, Trust.SERVICE
-        if number in self._ours and not home and (told := fields.get("HAFTA_INVOCATION")):
+        if number in self._ours and not fields.get("_SYSTEMD_UNIT") and (told := fields.get("HAFTA_INVOCATION")):
             return "", told, Trust.LATE
         return named or own, run, Trust.UNVERIFIED
 

@@ -27,6 +27,8 @@ TABLE says which rule carries out what an entry means in which state. The rules:
 13. `close` asks the manager what is open: what it says of now is so; since when, only if it says that, too.
 14. A start by hand or at boot changes nothing until it is up; from its first failure on the unit is down.
 15. The workers of a warm service: hafta/observe/warm.py.
+16. Of an event log, the beginning and the end of an overlord are those of the journal in a container: rule 11. What is
+    damaged or missing there may have been anything: nothing is known since the last sign of life, until the next start.
 
 The invariant, which the tests hold against a model that works second by second: *where the fold says anything but
 unknown, it was so*: also if the head of the journal is missing, or one entry of the manager. Two of those are not made
@@ -35,10 +37,10 @@ up for, because what is left is what happens otherwise: STOPPING, and RESTARTING
 
 from __future__ import annotations
 
+from hafta.observe.embedded import parts
 from hafta.observe.entry import Trust
 from hafta.observe.intervals import Class
 from hafta.observe.kinds import Kind
-from hafta.observe.machine import Machine
 from hafta.observe.outages import Run, cause_of_exit, cause_of_result
 from hafta.observe.standing import MISSING, State
 from hafta.observe.warm import Warm
@@ -91,7 +93,7 @@ class Fold(Warm):
 
     def feed(self, entry: Entry) -> None:
         """Take the next entry."""
-        if entry.trust not in (Trust.UNVERIFIED, Trust.LATE):
+        if entry.trust not in (Trust.UNVERIFIED, Trust.LATE) and self._concerns(entry):
             self._of_machine(entry)
         if entry.trust is Trust.MACHINE:
             return
@@ -102,7 +104,8 @@ class Fold(Warm):
                 self._told = self._told[1], max(self._told[1], entry.at)
             else:
                 self.tally.add(entry)
-            self._carry_out(entry)
+            for part in parts(entry):
+                self._carry_out(part)
 
     def _carry_out(self, entry: Entry) -> None:
         action = TABLE.get(entry.kind, {}).get(self.state, "-")
@@ -130,7 +133,7 @@ class Fold(Warm):
     def _up(self, entry: Entry, at: int) -> None:
         if not entry.run or entry.run in self.ended or (entry.run == self.run.name and self.state is State.UP):
             return
-        if self.state is State.NEW and not entry.fields.get("MESSAGE", "").startswith(("Started ", "Finished ")):
+        if self.state is State.NEW and not _says_started(entry):
             return
         if entry.run != self.run.name:
             self._new_run(entry, at)
@@ -331,4 +334,9 @@ class Fold(Warm):
         """Where the dead run had got to is a proof that it lived until then: rule 11."""
         if self.run.worker.is_warm:  # it was a worker of this run
             return
-        self.track.reaches(Class.UP, entry.at - entry.number("HAFTA_AGE_USEC"), Machine.DIED)
+        self.track.reaches(Class.UP, entry.at - entry.number("HAFTA_AGE_USEC"), self._died)
+
+
+def _says_started(entry: Entry) -> bool:
+    """Tell whether it is a start, and not a start that was skipped, of which the embedded overlord writes another."""
+    return "HAFTA_EVENT" in entry.fields or entry.fields.get("MESSAGE", "").startswith(("Started ", "Finished "))

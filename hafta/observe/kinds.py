@@ -35,6 +35,7 @@ class Kind(Enum):
     SLEEPING = "sleeping"
     AWAKE = "awake"
     SUPPRESSED = "entries suppressed"
+    DAMAGED = "entries damaged or missing"  # of an event log
     LAST_SEEN = "last entry of anybody"  # made by the source, before what it says stopped without a word
 
     HELD_BACK = "service-held-back"

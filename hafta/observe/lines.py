@@ -6,6 +6,7 @@ HAFTA that is sequence, node and class of the reason, of others the message.
 
 from __future__ import annotations
 
+from hafta.eventlog.format import LOG
 from hafta.frozen import Frozen
 from hafta.observe.entry import Trust
 from hafta.observe.intervals import Class
@@ -53,7 +54,7 @@ def lines(
     for entry in entries:
         found = [Line(entry, entry, 1, text, is_gap=True) for text in gaps.before(entry)]
         stands_for = max(1, entry.number("HAFTA_REPEATED", 1))
-        if entry.kind is not Kind.LAST_SEEN and is_wanted(entry):
+        if entry.kind not in (Kind.LAST_SEEN, Kind.DAMAGED) and is_wanted(entry):
             if held and not found and likeness(entry) == likeness(held.last):
                 held = held.replace(last=entry, count=held.count + stands_for)
                 continue
@@ -130,7 +131,15 @@ class Gaps:
                 found.append(f"{number - last - 1} events are not in the journal (holes in their numbers)")
             self._numbers[process] = max(number, last)
         if entry.kind is Kind.SUPPRESSED:
-            found.append(f"journald dropped {entry.number('N_DROPPED', 1)} entries of this unit (rate limit)")
+            who = "the overlord" if LOG in entry.fields else "journald"
+            found.append(f"{who} dropped {entry.number('N_DROPPED', 1)} entries of this unit (rate limit)")
+        elif entry.kind is Kind.DAMAGED:
+            lost = entry.number("HAFTA_COUNT")
+            found.append(
+                f"{lost} entries could not be written (a full disk?)" if lost else "damaged: a line is not whole"
+            )
+        elif entry.kind is Kind.LAST_SEEN and LOG in entry.fields:
+            found.append("the overlord lived until here at least, and was then killed")
         elif entry.kind is Kind.LAST_SEEN:
             found.append("nobody wrote anything from here on: the machine died, or journald did")
         return found

@@ -18,11 +18,16 @@ class Machine:
         self.is_shutting = False  # whether a shutdown has begun
         self.at = 0  # when the machine was back, or, after a shutdown, when it was off
         self.known_until = 0
+        self.log = ""  # the event log in which the newest entry of the unit is; empty: the journal
         self._boot = ""
         self._stopped: int | None = None  # when the journal stopped
         self._newest = 0  # entry, of anybody
         self._is_fresh = False  # the boot has changed, and its journal has not begun yet
         self._pending: tuple[int, int] | None = None
+
+    def is_of(self, log: str) -> None:
+        """Note in which event log the entries of the unit are."""
+        self.log = log
 
     def feed(self, entry: Entry) -> str:
         """Return "off" if the machine had shut down before this entry, "died" if it had died, else nothing."""

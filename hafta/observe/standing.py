@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from hafta.eventlog.format import LOG
 from hafta.observe.entry import Trust
 from hafta.observe.intervals import Class, Track
 from hafta.observe.kinds import Kind
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hafta.observe.entry import Entry
 
 MISSING = "entries are missing"
+DAMAGED = "entries are damaged or missing"
 
 
 class State(Enum):
@@ -72,6 +74,19 @@ class Standing:
 
     # The machine.
 
+    def _concerns(self, entry: Entry) -> bool:
+        """Tell whether an entry is one of the event log in which those of the unit are, or of the journal."""
+        log = entry.fields.get(LOG, "")
+        if entry.trust is Trust.MACHINE:
+            return log == self.machine.log
+        if entry.trust is Trust.MANAGER and entry.unit == self.unit:
+            self.machine.is_of(log)
+        return entry.unit == self.unit or not log
+
+    @property
+    def _died(self) -> str:
+        return "the overlord was killed" if self.machine.log else Machine.DIED
+
     def _of_machine(self, entry: Entry) -> None:
         if (
             entry.kind is Kind.SUPPRESSED
@@ -79,6 +94,8 @@ class Standing:
             and entry.fields.get("OBJECT_SYSTEMD_UNIT", self.unit) == self.unit
         ):
             self.tally.suppress(entry)
+        if entry.kind is Kind.DAMAGED:
+            self._miss_some(entry.at)
         what = self.machine.feed(entry)
         if what == "off":
             self._off(self.machine.at, self.machine.at)
@@ -97,11 +114,22 @@ class Standing:
             if self.run.begun is not None and self.run.proof > self.run.begun:  # that it was up may be missing
                 self.track.correct(self.run.begun, Class.UNKNOWN, MISSING)
             if known_until < begin:
-                self.track.correct(min(since, begin), Class.UNKNOWN, Machine.DIED)
+                self.track.correct(min(since, begin), Class.UNKNOWN, self._died)
             self._end_outage(min(since, begin), "machine")
             self._close_run(min(since, begin))
             self.state = State.OFF
-            self.track.turn(begin, Class.MACHINE, "reboot")
+            self.track.turn(begin, Class.MACHINE, "no overlord" if self.machine.log else "reboot")
+
+    def _miss_some(self, at: int) -> None:
+        """Entries are damaged or missing, and may be of this unit."""
+        if self.state in (State.NEW, State.STOPPED):
+            self.track.turn(at, Class.UNKNOWN, DAMAGED)
+            return
+        since = self.run.proof if self.state is State.UP else self.seen
+        self._end_outage(since, "unknown")
+        self.track.correct(min(since, at), Class.UNKNOWN, DAMAGED)
+        self._close_run(since)
+        self.state = State.STOPPED
 
     # What the rules have in common.
 

@@ -7,10 +7,10 @@ import time
 
 from hafta.errors import HaftaError
 from hafta.observe.closing import close
-from hafta.observe.entry import Reading
 from hafta.observe.fold import Fold
 from hafta.observe.recent import ROLLBACKS, recent, rollback
 from hafta.observe.shown import Shown
+from hafta.observe.sources.eventlog import choose
 from hafta.observe.sources.journal import Journal
 from hafta.observe.sources.manager import boot_id
 from hafta.observe.timeline import Timeline
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from hafta.observe.entry import Entry, Raw
+    from hafta.observe.entry import Entry, Raw, Reading
     from hafta.observe.recent import Recent, Rollback
+    from hafta.observe.sources.eventlog import EventLog
 
 PATIENCE = 0.1  # seconds, for opening and reading
 DAY = 86_400_000_000  # microseconds
@@ -32,32 +33,44 @@ def read(units: Mapping[str, Mapping[str, Any]], *, of_user: bool) -> tuple[dict
 
     `units`: what the manager says of each now.
     """
-    end = time.monotonic() + PATIENCE
     try:
-        journal = Journal(user=os.getuid() if of_user else None)
-        past = _Past(units, of_user=of_user)
-        for raw in journal.read([*units], since=time.time_ns() // 1000 - DAY):
-            if time.monotonic() > end:
-                return {}, [
-                    f"journal: its last day takes more than {PATIENCE:g} s to read; hafta report takes its time"
-                ]
-            past.add(raw)
+        return _read(Journal(user=os.getuid() if of_user else None), units, of_user=of_user)
     except HaftaError as error:
         return {}, [f"journal: {error.message}; {error.hint}"]
+
+
+def read_eventlog(
+    units: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]
+) -> tuple[dict[str, Recent], list[str]]:
+    """Return the last day of these units of embedded overlords, and what could not be seen."""
+    log = choose("", environ)
+    return ({}, []) if log is None else _read(log, units, of_user=False)
+
+
+def _read(
+    journal: Journal | EventLog, units: Mapping[str, Mapping[str, Any]], *, of_user: bool
+) -> tuple[dict[str, Recent], list[str]]:
+    end, name = time.monotonic() + PATIENCE, journal.name.removeprefix("the ")
+    try:
+        past = _Past(units, journal.reading, of_user=of_user)
+        for raw in journal.read([*units], since=time.time_ns() // 1000 - DAY):
+            if time.monotonic() > end:
+                return {}, [f"{name}: its last day takes more than {PATIENCE:g} s to read; hafta report takes its time"]
+            past.add(raw)
     except OSError as error:
-        return {}, [f"journal: {error.strerror}"]
+        return {}, [f"{name}: {error.strerror}"]
     if journal.missing:
-        return {}, [f"journal: {line.removeprefix('not seen: ')}" for line in journal.missing]
+        return {}, [f"{name}: {line.removeprefix('not seen: ')}" for line in journal.missing]
     return past.days(), []
 
 
 class _Past:
     """The folds of some units, and the newest rollback of each."""
 
-    def __init__(self, units: Mapping[str, Mapping[str, Any]], *, of_user: bool) -> None:
+    def __init__(self, units: Mapping[str, Mapping[str, Any]], reading: type[Reading], *, of_user: bool) -> None:
         self._units, self._of_user = units, of_user
         self._timeline = Timeline()
-        self._reading = Reading(self._timeline, os.getuid() if of_user else None)
+        self._reading = reading(self._timeline, os.getuid() if of_user else None)
         self._folds: dict[str, Fold] = {}
         self._last: dict[str, Entry] = {}
         self._begin = 0

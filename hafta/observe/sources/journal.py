@@ -19,7 +19,7 @@ from errno import EACCES, EPERM
 
 from hafta import exits
 from hafta.errors import HaftaError
-from hafta.observe.entry import Raw
+from hafta.observe.entry import Raw, Reading
 from hafta.observe.kinds import OF_LOGIND, OF_SLEEP, OF_THE_JOURNAL, OF_UNITS, Kind, events
 
 TYPE_CHECKING = False
@@ -43,6 +43,9 @@ class Journal:
 
     Raises HaftaError if nothing of it can be seen.
     """
+
+    name = "the journal"
+    reading = Reading
 
     def __init__(self, directory: str = "", user: int | None = None) -> None:
         self.directory = directory
@@ -347,8 +350,12 @@ class Journal:
 
 def explanation(number: str) -> str:
     """Return what the journal's catalog says of a MESSAGE_ID; empty: nothing, or it is not one."""
-    from systemd import _reader
-
+    try:
+        from systemd import _reader
+    except ImportError as error:
+        hint = "install it: apt install python3-systemd"
+        problem = f"the catalog cannot be read without python-systemd: {error}"
+        raise HaftaError(problem, hint, status=exits.PERMISSION) from error
     try:
         return _text(_reader._get_catalog(number))  # noqa: SLF001
     except (OSError, ValueError):

@@ -62,22 +62,27 @@ def look(
     chosen, unknown = _named(names, shown, asked.ids) if names else (shown, ())
     status = _status(chosen, unknown, missing, named=bool(names))
     if log:
-        chosen = _with_the_last_day(chosen, missing, of_user=of_user)
+        chosen = _with_the_last_day(chosen, missing, environ, of_user=of_user)
     return Seen(tuple(chosen), tuple(missing), unknown, status, services[1])
 
 
-def _with_the_last_day(services: list[Service], missing: list[str], *, of_user: bool) -> list[Service]:
-    """Return them with what the journal says of those that systemd runs; say what could not be seen."""
+def _with_the_last_day(
+    services: list[Service], missing: list[str], environ: Mapping[str, str], *, of_user: bool
+) -> list[Service]:
+    """Return them with what the journal, or the event log of their overlord, says; say what could not be seen."""
     from hafta.observe import words
 
-    units = {each.unit: each.facts for each in services if each.overlord == words.SYSTEMD}
-    if not units:
+    of_systemd = {each.unit: each.facts for each in services if each.overlord == words.SYSTEMD}
+    embedded = {each.unit: each.facts for each in services if each.overlord == words.EMBEDDED}
+    if not of_systemd and not embedded:
         return services
-    from hafta.observe.sources.day import read
+    from hafta.observe.sources.day import read, read_eventlog
 
-    days, unseen = read(units, of_user=of_user)
-    missing += unseen
-    return [each.replace(recent=days.get(each.unit)) if each.unit in units else each for each in services]
+    days, unseen = read(of_systemd, of_user=of_user) if of_systemd else ({}, [])
+    more, unseen_more = read_eventlog(embedded, environ) if embedded else ({}, [])
+    days |= more
+    missing += [*unseen, *unseen_more]
+    return [each.replace(recent=days.get(each.unit)) if each.overlord else each for each in services]
 
 
 class _Asked:

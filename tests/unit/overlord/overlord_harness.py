@@ -30,7 +30,7 @@ class Place:
         os.chmod(self.path, 0o755)
         self.units = os.path.join(self.path, "u")
         self.runtime = os.path.join(self.path, "r")
-        self.state = os.path.join(self.path, "st")
+        self.state = os.path.join(self.path, "s")
         os.mkdir(self.units)
         self.overlords = []
 
