@@ -2,7 +2,8 @@
 
 If stdout or stderr leads to the journal, systemd sets $JOURNAL_STREAM to the device and inode of that stream. The
 process may have been given other files since, or may have inherited the variable from a login shell. So the variable
-is compared with what both descriptors are now, as systemd.exec(5) asks.
+is compared with what both descriptors are now, as systemd.exec(5) asks. The embedded overlord sets HAFTA_JOURNAL in the
+same way (recorded.py).
 """
 
 from __future__ import annotations
@@ -49,7 +50,14 @@ def choose_sink(
     from hafta.journal.terminal import TerminalSink, wants_colour
 
     colour = os.isatty(stderr) and wants_colour(environ)
-    return LogSink(identifier, TerminalSink(identifier, Output(stderr), colour=colour), about)
+    lines = LogSink(identifier, TerminalSink(identifier, Output(stderr), colour=colour), about)
+    stream, _, path = environ.get("HAFTA_JOURNAL", "").partition(":/")
+    if path and stream in {_identity(stderr), _identity(stdout)}:
+        from hafta.journal.journald import JournaldSink
+        from hafta.journal.recorded import RecordedSink
+
+        return RecordedSink(lines, JournaldSink(identifier, f"/{path}", about=about))
+    return lines
 
 
 def _identity(fd: int) -> str:

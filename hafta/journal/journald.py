@@ -29,6 +29,7 @@ class JournaldSink(Sink):
     """Sends structured entries to the journal."""
 
     structured = True
+    records = True
 
     def __init__(self, identifier: str, path: str = SOCKET, *, about: Mapping[str, str] = NOTHING) -> None:
         self._identifier = identifier

@@ -59,6 +59,11 @@ class Reporter:
         self.dropped = 0
 
     @property
+    def records(self) -> bool:
+        """Whether entries are kept with their fields (Sink.records)."""
+        return self._sink.records
+
+    @property
     def due(self) -> float:
         """When tick() next has something to do, by the reporter's clock; infinity: nothing is waiting to be sent."""
         summary = self._storm.due if self._storm.waiting else NEVER  # nobody need wake up for a window without one

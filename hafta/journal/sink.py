@@ -14,6 +14,8 @@ class Sink:
 
     #: Whether it keeps the fields of an event; if not, it writes lines for a person.
     structured: ClassVar[bool] = False
+    #: Whether what it takes is kept with its fields, so that also what a person sees anyway is worth reporting.
+    records: ClassVar[bool] = False
 
     def send(self, event: Event, number: int, repeated: int) -> bool:
         """Send the entry with this number, which stands for `repeated` events; False: it was not taken."""

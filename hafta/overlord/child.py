@@ -44,6 +44,7 @@ class Launch(Frozen):
     limits: tuple[tuple[int, int, int], ...]
     ignore_sigpipe: bool
     watched: bool  # WATCHDOG_PID is the child's own number
+    journal: str = ""  # where it may report events (hafta/journal/recorded.py); empty: nowhere
     steps: attributes.Steps = attributes.NOTHING
     passed: Passed = NOTHING
     wait: Wait = NO_WAIT  # of Type=idle
@@ -92,6 +93,7 @@ def become(
             deafen(signal.SIG_DFL)
         if launch.ignore_sigpipe:
             ignore(signal.SIGPIPE)
+        journal = _journal(launch, output)
         _connect(output, launch.passed)
         status = FDS
         report = arrange(launch.passed, report)
@@ -118,7 +120,8 @@ def become(
         status = EXEC
         unblock()
         wait(idle)
-        os.execve(launch.path, launch.argv, _environment(launch))  # noqa: S606 - without a shell is what is wanted
+        environment = {**journal, **_environment(launch)}
+        os.execve(launch.path, launch.argv, environment)  # noqa: S606 - without a shell is what is wanted
     except Exception as error:
         status = getattr(error, "status", status)
         os.write(report, f"{status} {getattr(error, 'errno', None) or errno.EINVAL}".encode())
@@ -190,6 +193,12 @@ def _enter(launch: Launch) -> None:
         if not optional:
             raise
         os.chdir("/")
+
+
+def _journal(launch: Launch, output: int) -> dict[str, str]:
+    """Return where to report events, together with which pipe leads to the overlord."""
+    info = os.fstat(output)
+    return {"HAFTA_JOURNAL": f"{info.st_dev}:{info.st_ino}:{launch.journal}"} if launch.journal else {}
 
 
 def _environment(launch: Launch) -> Mapping[str, str]:

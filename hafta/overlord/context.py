@@ -50,6 +50,13 @@ if TYPE_CHECKING:
         def is_ending(self) -> bool:
             """Whether nothing is started any more."""
 
+    class Recorded(Protocol):
+        """What is kept of services (recording.py)."""
+
+        @property
+        def path(self) -> str:
+            """Where services report events; empty: nowhere."""
+
     class Context(Protocol):
         """The overlord, as runner.py and spawn.py see it."""
 
@@ -59,6 +66,10 @@ if TYPE_CHECKING:
         identity: str
         notify_path: str
         killing: bool
+
+        @property
+        def recording(self) -> Recorded:
+            """What is kept of services."""
 
         @property
         def handover(self) -> Handing:

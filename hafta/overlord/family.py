@@ -261,6 +261,10 @@ class Family:
             self._roll.add(Session(process.session, process.started))
         return True
 
+    def sender(self, pid: int) -> str:
+        """Return the unit of a process that has just sent something: of a child, without asking the kernel."""
+        return self._owners[pid] if pid in self._owners else self.owner(pid)
+
     def owner(self, pid: int) -> str:
         """Return the unit of a process; empty for none."""
         us = os.getpid()

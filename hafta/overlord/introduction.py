@@ -6,9 +6,10 @@ from hafta.journal.overlord_events import DirectivesIgnored, SandboxIgnored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from hafta.journal.event import Event
+    from hafta.overlord.runner import Runner
     from hafta.units.unit import Unit
 
 
@@ -26,3 +27,10 @@ def introduce(
             note(f"{unit.name}: {text}")
         if unit.unheeded:
             report(DirectivesIgnored(unit.name, ", ".join(map(str, unit.unheeded))))
+
+
+def states(runners: Iterable[Runner]) -> Iterator[str]:
+    """Yield where each unit stands, a sentence each."""
+    for runner in runners:
+        parts = (runner.state.value, f"process {runner.main}" if runner.main else "", runner.status)
+        yield f"{runner.name}: {', '.join(filter(None, parts))}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hafta.process.loop import Loop
     from hafta.units.streams import Standard
 
-SIZE = 8192  # bytes that are read before others have their turn: if all are empty lines, that takes 50 ms
+SIZE = 4096  # bytes that are read before others have their turn: if all lines have one character, that takes 60 ms
 DRAIN = 0.05  # seconds for what a process that has ended left behind; the rest comes in its turn
 
 

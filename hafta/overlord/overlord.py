@@ -25,7 +25,7 @@ from hafta.overlord.family import Family
 from hafta.overlord.handover import Handover
 from hafta.overlord.inquiry import Inquiries
 from hafta.overlord.intake import take_in
-from hafta.overlord.introduction import introduce
+from hafta.overlord.introduction import introduce, states
 from hafta.overlord.notifications import AT_ONCE, QUEUED, Hearing, NotifySocket
 from hafta.overlord.plan import extend, with_samples
 from hafta.overlord.recording import Recording
@@ -93,7 +93,7 @@ class Overlord:
         self.handover = Handover(self._manager, plan, self.make, stores)
         desk = Desk(self._manager, plan, self.loop, self)
         self._control = Door(os.path.join(plan.own, "control"), desk, self.loop, self.note)
-        self._recording = Recording(self._manager, self.note)
+        self.recording = Recording(self._manager, self.note)
         self._manager.runners.update({name: make_runner(unit, self) for name, unit in plan.units.items()})
         console.introduce([short(name) for name in plan.units])
 
@@ -103,7 +103,8 @@ class Overlord:
         gc.freeze()  # what is there now stays: no search for garbage is to touch the pages that forks share
         self._listen()
         if self._plan.event_log:
-            self._recording.open(self.roots.state)
+            self.recording.open(self.roots.state)
+            self.recording.listen(os.path.join(self._plan.own, "journal"), self.loop, self._family.sender)
         self.report(OverlordStarted(len(self._plan.units)))
         introduce(self._plan.introduced, self._plan.notes, self.report, self.note)
         try:
@@ -145,12 +146,12 @@ class Overlord:
         """Report an event; that of a unit with the run in which it happened."""
         event = in_run(event, self.invocation)
         self._reporter.report(event)
-        self._recording.report(event)
+        self.recording.report(event)
 
     def show(self, runner: Runner, line: Line) -> None:
         """Show a line of a unit's output."""
         self._console.show(short(runner.name), line.text, line.priority, "+" if line.continues else "|")
-        self._recording.line(runner, line)
+        self.recording.line(runner, line)
 
     def note(self, text: str) -> None:
         """Say something that is not an event."""
@@ -260,14 +261,15 @@ class Overlord:
         self.loop.set_timer(("reporter", ""), self._reporter.due - self.loop.now(), self._reporter.tick)
         self.handover.idle.settled(starting=self._manager.is_starting)
         self._control.desk.settled()
-        self._recording.settled()
+        self.recording.settled()
         self._console.flush_in(self.loop)
 
     def _take_signal(self, signum: int) -> None:
         if signum == signal.SIGCHLD:
             self._bury()
         elif signum == signal.SIGUSR1:
-            self._show_states()
+            for text in states(self._manager.runners.values()):
+                self.note(text)
         elif signum == signal.SIGQUIT or (signum == signal.SIGINT and self._manager.stopping):
             self.note("ending at once")
             self._stop(signal.Signals(signum).name)
@@ -279,11 +281,6 @@ class Overlord:
     def _stop(self, reason: str) -> None:
         self._reason = self._reason or reason
         self._manager.stop_all()
-
-    def _show_states(self) -> None:
-        for runner in self._manager.runners.values():
-            parts = (runner.state.value, f"process {runner.main}" if runner.main else "", runner.status)
-            self.note(f"{runner.name}: {', '.join(filter(None, parts))}")
 
     def _forgive_gap(self, seconds: float) -> None:
         self.note(f"the overlord was suspended for {seconds:.1f} s: all watchdog timers restarted")
@@ -300,6 +297,7 @@ class Overlord:
             self.loop.set_timer(("bury", ""), 0.0, self._bury)
         self._family.refresh()
         for pid, status, name in dead:
+            self.recording.buried(pid, name)
             if pid == self._keeper.pid:
                 self._keeper.lost()
                 self._renew_keeper()
@@ -329,7 +327,8 @@ class Overlord:
 
     def _restore(self) -> None:
         """Make once more what a sweep has taken (sweep.py)."""
-        if is_whole(self._estate, self._notifications.path, self._notifications.inode) and self._control.is_whole:
+        is_there = is_whole(self._estate, self._notifications.path, self._notifications.inode)
+        if is_there and self._control.is_whole and self.recording.is_whole:
             return
         try:
             self._estate = restore(self._estate, 0o711 if os.geteuid() == 0 else 0o700)
@@ -352,6 +351,8 @@ class Overlord:
             old.close()
             self.loop.watch(self._notifications, self._hear)
         self._control.renew()
+        if not self.recording.is_whole:
+            self.recording.listen(self.recording.path, self.loop, self._family.sender)
         for runner in self._manager.runners.values():
             if runner.state not in RESTING:
                 make_runtime_directories(runner.unit, self.roots.runtime)
@@ -382,7 +383,7 @@ class Overlord:
             self.note(f"cannot end process {', '.join(survivors)}: the keeper goes on trying")
         self.report(OverlordStopped(self._reason or "all units have ended"))
         self._control.close()
-        self._recording.close()
+        self.recording.close()
         self._reporter.close()
         self._console.finish(FINAL_FLUSH)
         self._lookout.close()

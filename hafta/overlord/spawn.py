@@ -95,6 +95,7 @@ def prepare(unit: Unit, command: Command, context: Context, errand: Errand) -> L
         limits=(context.descriptors, *(() if command.privileged else unit.limits)),
         ignore_sigpipe=unit.ignore_sigpipe,
         watched="WATCHDOG_USEC" in own,
+        journal=context.recording.path,
         steps=_steps(unit, command, credentials),
     )
 

@@ -222,7 +222,7 @@ def _run_once(service: Service, sequence: Sequence, userdata: Any, checkpoints: 
     result = sequence.call(userdata, runtime=service, checkpoints=checkpoints)
     if not service.in_journal:
         service.say(f"Sequence was: {result}")
-    elif result:
+    if result and service.reporter.records:
         from hafta.journal.events import SequenceSucceeded
 
         service.report(SequenceSucceeded(sequence.name, result.failures, round(result.duration * 1_000_000)))

@@ -103,7 +103,9 @@ class Service(Runtime):
         if not self.life.is_up:
             self.life.is_up = True
             self.life.published.announce()
-            if self.in_journal and not self.is_warm:  # a person sees that anyway, and a parent says it for its workers
+            if (
+                self.reporter.records and not self.is_warm
+            ):  # a person sees that anyway, and a parent says it for its workers
                 self.report(self.life.started(self.name))
 
     def publish(self, **facts: str | int | list[str]) -> None:
@@ -126,7 +128,7 @@ class Service(Runtime):
 
     def stopped(self, why: str) -> None:
         """Report that the service ends as it should. A person at the terminal sees that anyway."""
-        if self.in_journal:
+        if self.reporter.records:
             from hafta.journal.events import ServiceStopped
 
             self.report(ServiceStopped(self.name, why))
@@ -149,7 +151,7 @@ class Service(Runtime):
 
             lines = [f"error: {message}", hint] if hint else [f"error: {message}"]
             self._output[1].write("\n".join([f"{self.name}: {' '.join(printable(line).split())}" for line in lines]))
-            if not is_set_up():
+            if not is_set_up() and not self.reporter.records:
                 return
         from hafta.journal.events import ServiceFailed
 

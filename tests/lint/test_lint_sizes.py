@@ -28,7 +28,7 @@ MORE = {
     "overlord.overlord.Overlord": 21,  # the overlord is taken apart into rooms
     "overlord.manager.Manager": 13,  # who waits for whom, and what is due: one place decides both
     "overlord.plan.Plan": 13,  # one run, whole
-    "overlord.child.Launch": 12,  # all that a child needs to know, in one piece: it is a fork
+    "overlord.child.Launch": 13,  # all that a child needs to know, in one piece: it is a fork
     "overlord.runner.Runner": 18,  # the overlord is taken apart into rooms
     "service.warm.parent.Parent": 14,  # its parts, each a class; and the environment that a reload starts from
     "stores.file.writing.FileClaim": 16,  # seven of them are those of the protocol; which slot is next is in Slots
