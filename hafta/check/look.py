@@ -149,7 +149,7 @@ class Look:
         """Return the watchdog that judges a sequence, and whose it is; 0 where a warm parent judges it."""
         for unit in self._units:
             if place in unit.words:
-                return 0.0 if unit.environment.get("HAFTA_WARM") == "1" else unit.watchdog, unit.name
+                return 0.0 if unit.is_on("warm") else unit.watchdog, unit.name
         return SEQUENCE_WATCHDOG, "what hafta unit gives it"
 
     def _found(self, name: str, entries: Iterable[Entry]) -> None:

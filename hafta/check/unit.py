@@ -8,7 +8,7 @@ from itertools import pairwise
 from hafta.check.rule import Spot, at
 from hafta.frozen import Frozen
 from hafta.guard.options import PROGRAM as GUARD
-from hafta.settings import parse
+from hafta.settings import parse, switch
 from hafta.units.directives import DIRECTIVES
 from hafta.units.unitfile import in_force
 
@@ -191,7 +191,14 @@ class Merged(Frozen):
                 return words[at_ + 1] if at_ + 1 < len(words) else ""
         return self.environment.get(f"HAFTA_{name.upper().replace('-', '_')}", "")
 
+    def is_on(self, name: str) -> bool:
+        """Tell whether the command line or Environment= switches a setting of a service on."""
+        try:
+            return f"--{name}" in self.words or switch(self.environment.get(f"HAFTA_{name.upper()}", "no"))
+        except ValueError:
+            return False  # the service refuses it, with its own words
+
     @property
     def is_durable(self) -> bool:
         """Whether it is known to keep checkpoints."""
-        return self.is_body and ("--durable" in self.words or os.path.basename(self.words[0]) == "hafta-client")
+        return self.is_body and (self.is_on("durable") or os.path.basename(self.words[0]) == "hafta-client")

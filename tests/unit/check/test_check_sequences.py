@@ -114,9 +114,9 @@ def test_a_name_that_is_too_long_has_no_record():
     assert codes(hafta.Sequence("x" * 300)) == {"HC055"}
 
 
-@pytest.mark.parametrize("warm", [False, True])
-def test_the_watchdog_is_that_of_a_unit_that_was_named_unless_it_is_warm(ask, tmp_path, warm):
-    around = Around(user="feed", environment=(("HAFTA_WARM", "1"),) if warm else ())
+@pytest.mark.parametrize(("word", "warm"), [("0", False), ("maybe", False), ("1", True), ("Yes", True), ("on", True)])
+def test_the_watchdog_is_that_of_a_unit_that_was_named_unless_it_is_warm(ask, tmp_path, word, warm):
+    around = Around(user="feed", environment=(("HAFTA_WARM", word),))
     wanted = Wanted("feed", "A feed", ("/usr/bin/python3", "-m", "hafta.service", "a_feed:feed"), is_sequence=True,
                     watchdog=20.0, around=around)  # fmt: skip
     (tmp_path / "feed.service").write_text(unit_text(wanted))

@@ -78,6 +78,8 @@ def test_a_mask_is_found(tmp_path):
         ("Environment=HAFTA_STATE=/var/lib/feed/x", set()),
         ("Environment=HAFTA_STATE=/run/feed", {"HC019"}),
         ("Environment=HAFTA_STATE=/home/joe", {"HC033"}),
+        ("Environment=HAFTA_DURABLE=yes\n# no StateDirectory=", {"HC019"}),
+        ("Environment=HAFTA_DURABLE=no\n# no StateDirectory=", set()),
         ("[Unit]\nBindsTo=a.socket b.service", {"HC025"}),
         ("[Unit]\nRequires=a.socket", set()),
         ("[Unit]\nFailureAction=reboot-force", {"HC029"}),
