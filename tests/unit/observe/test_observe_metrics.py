@@ -48,7 +48,7 @@ InvocationID={run}
 MainPID={pid}
 ExecMainStartTimestampMonotonic=1000000
 StateChangeTimestampMonotonic={changed}
-WatchdogUSec=5s
+WatchdogUSec=1h
 WatchdogTimestampMonotonic={ping}
 """
 
@@ -119,7 +119,7 @@ def test_what_stands_and_what_the_journal_counts_are_read_back_as_they_were(mach
     assert value(found, "hafta_service_seconds_total", state="up") == pytest.approx(88, abs=60)
     assert value(found, "hafta_service_crashes_in_a_row") == 1
     assert value(found, "hafta_service_hold_seconds") == 0
-    assert value(found, "hafta_watchdog_timeout_seconds") == 5
+    assert value(found, "hafta_watchdog_timeout_seconds") == 3600
     assert value(found, "hafta_watchdog_ping_time_seconds") == pytest.approx(time.time(), abs=600)
     assert found[("hafta_observe_success", ("source", "journal"))] == 1
     assert found[("hafta_build_info", ("version", measuring.VERSION))] == 1
