@@ -22,12 +22,19 @@ def release(text: str) -> int:
     return int(text)
 
 
+def code(text: str) -> str:
+    """Read a code; which there are is known to the rules."""
+    if not text:
+        raise ValueError("a code such as HC009, or all")
+    return text
+
+
 def _switch(name: str, about: str) -> Setting:
     return Setting(name, switch, default=False, help=about, environment="")
 
 
 EXPLAIN = Setting(
-    "explain", str, "", "explain a code such as HC009: why it matters, what to do, an example; all for every code",
+    "explain", code, "", "explain a code such as HC009: why it matters, what to do, an example; all for every code",
     "CODE", environment="",
 )  # fmt: skip
 STRICT = _switch("strict", "status 1 also for warnings")

@@ -200,6 +200,7 @@ def test_a_stale_unit_is_found_where_systemd_runs(place, ask, monkeypatch):
         (["--against", "old"], exits.USAGE, "--against: 'old' is not a release of systemd"),
         (["--format", "xml"], exits.USAGE, "--format: 'xml' is not one of text, json, sarif"),
         (["--explain", "HC999"], exits.NOT_FOUND, "there is no code HC999"),
+        (["--explain", ""], exits.USAGE, "a code such as HC009, or all"),
         (["x.timer"], exits.NOT_FOUND, "there is no unit, file, sequence or record x.timer"),
     ],
 )
