@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Self
 
-PATIENCE = 60.0  # seconds after which a test gives up; nothing waits that long when all is well
+PATIENCE = 120.0  # seconds after which a test gives up; nothing waits that long when all is well
 
 #: A program whose body is what the test puts there; `service` and `values` are what a body is given.
 BODY = """

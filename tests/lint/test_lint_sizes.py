@@ -10,12 +10,6 @@ from lint_source import FILES, ROOT, classes, functions, name_of
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 FILE = 400
-#: Tests that are still to be split or to become tables. This list only shrinks.
-TO_BE_SPLIT = {
-    "tests/unit/overlord/test_overlord_console.py": 414,
-    "tests/unit/overlord/test_overlord_run.py": 536,
-}
-
 ATTRIBUTES = 10
 #: How many attributes a class may have that has more.
 MORE = {
@@ -63,13 +57,7 @@ def test_nine_functions_of_ten_are_at_most_30_lines_and_the_median_is_about_7():
 
 
 def test_a_file_is_at_most_400_lines():
-    longer = {name_of(file): lines(file) for file in (*FILES, *TESTS) if lines(file) > FILE}
-    assert {name: found for name, found in longer.items() if found > TO_BE_SPLIT.get(name, FILE)} == {}
-
-
-@pytest.mark.parametrize("name", TO_BE_SPLIT)
-def test_each_long_file_is_still_one(name):
-    assert (ROOT / name).exists() and lines(ROOT / name) > FILE, "it is split: remove it from the list"  # noqa: PT018
+    assert {name_of(file): lines(file) for file in (*FILES, *TESTS) if lines(file) > FILE} == {}
 
 
 def attributes(cls):

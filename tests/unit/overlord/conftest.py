@@ -1,3 +1,6 @@
+import os
+from contextlib import suppress
+
 import pytest
 from overlord_harness import Place
 
@@ -11,3 +14,14 @@ def place():
         place.end()
     finally:
         place.clear()
+
+
+@pytest.fixture
+def pipe():
+    """A pipe: its reading end does not wait."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    yield reader, writer
+    for fd in (reader, writer):
+        with suppress(OSError):  # a test may have closed it
+            os.close(fd)

@@ -1,10 +1,8 @@
-"""Output and the loop: whatever bytes, whoever reads, whenever the overlord runs."""
+"""Output: whatever bytes, whoever reads."""
 
 import os
-import signal
 import socket
 import time
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -15,8 +13,6 @@ from hafta.overlord import console as console_module
 from hafta.overlord import overlord as overlord_module
 from hafta.overlord.console import OVERLORD, RESERVE, ROOM, Console, ConsoleSink
 from hafta.overlord.lines import LINE_MAX, Line, Splitter
-from hafta.process import loop as loop_module
-from hafta.process.loop import GAP, Loop
 
 
 @given(st.lists(st.binary(max_size=40)))
@@ -62,17 +58,6 @@ def test_a_huge_line_is_not_cut_in_the_middle_of_a_character(before, end):
 def test_a_huge_line_that_is_no_text_is_cut_all_the_same():
     lines = Splitter().feed(b"\x80" * (LINE_MAX + 1) + b"\n")
     assert [line.text for line in lines] == ["\\x80" * LINE_MAX, "\\x80"]
-
-
-@pytest.fixture
-def pipe():
-    """A pipe: its reading end does not wait."""
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    yield reader, writer
-    for fd in (reader, writer):
-        with suppress(OSError):  # a test may have closed it
-            os.close(fd)
 
 
 def read_all(fd):
@@ -274,141 +259,3 @@ def test_under_systemd_events_go_to_the_journal(pipe, tmp_path):
     sink = overlord_module.choose({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, console)
     assert sink.structured
     sink.close()
-
-
-class Ticking:
-    """A loop whose clock and select are ours."""
-
-    def __init__(self, monkeypatch):
-        self.time = 100.0
-        self.signals = []
-        self.gaps = []
-        self.asked = []
-        self.late = 0.0
-        monkeypatch.setattr(loop_module.time, "monotonic", lambda: self.time)
-        self.loop = Loop(self.signals.append, self.gaps.append)
-        self.loop._selector.close()
-        self.loop._selector = self
-
-    def select(self, timeout):
-        self.asked.append(timeout)
-        self.time += (timeout or 0.0) + self.late
-        return []
-
-    def close(self):
-        """The real one is closed."""
-
-
-@pytest.fixture
-def ticking(monkeypatch):
-    ticking = Ticking(monkeypatch)
-    yield ticking
-    ticking.loop.close()
-
-
-def test_timers_fire_once_when_they_are_due(ticking):
-    fired = []
-    ticking.loop.set_timer(("a", ""), 0.5, lambda: fired.append("a"))
-    ticking.loop.set_timer(("b", ""), 0.2, lambda: fired.append("b"))
-    ticking.loop.set_timer(("c", ""), 0.1, lambda: fired.append("c"))
-    ticking.loop.clear_timer(("c", ""))
-    ticking.loop.set_timer(("d", ""), float("inf"), lambda: fired.append("d"))
-    for _ in range(3):
-        ticking.loop.turn()
-    assert fired == ["b", "a"]
-    assert ticking.asked == [pytest.approx(0.2), pytest.approx(0.3), None]
-
-
-def test_a_timer_may_be_extended_and_never_comes_sooner_for_it(ticking):
-    fired = []
-    ticking.loop.set_timer(("a", ""), 0.5, lambda: fired.append(ticking.time))
-    ticking.loop.extend_timer(("a", ""), 0.1)
-    ticking.loop.extend_timer(("none", ""), 5.0)
-    ticking.loop.extend_timer(("a", ""), 2.0)
-    while not fired:
-        ticking.loop.turn()
-    assert fired == [pytest.approx(102.0)]
-    assert max(ticking.asked) <= loop_module.TICK
-
-
-def test_a_timer_that_an_earlier_one_cleared_or_set_anew_does_not_fire(ticking):
-    fired = []
-
-    def first():
-        ticking.loop.clear_timer(("b", ""))
-        ticking.loop.set_timer(("c", ""), 5.0, lambda: fired.append("late"))
-
-    ticking.loop.set_timer(("a", ""), 0.1, first)
-    ticking.loop.set_timer(("b", ""), 0.1, lambda: fired.append("b"))
-    ticking.loop.set_timer(("c", ""), 0.1, lambda: fired.append("c"))
-    ticking.loop.turn()
-    assert fired == []
-
-
-def test_the_clock_stands_still_while_the_overlord_does_not_run(ticking):
-    fired = []
-    ticking.loop.set_timer(("a", ""), 1.0, lambda: fired.append("a"))
-    ticking.late = 60.0
-    before = ticking.loop.now()
-    ticking.loop.turn()
-    assert ticking.gaps == [pytest.approx(61.0)]
-    assert ticking.loop.now() == pytest.approx(before)
-    assert fired == []
-    ticking.late = 0.0
-    ticking.loop.turn()
-    assert fired == ["a"]
-
-
-def test_a_stop_in_the_middle_of_work_is_a_gap_too_and_a_little_lateness_is_none(ticking):
-    ticking.loop.turn()
-    ticking.time += 5.0
-    ticking.loop.turn()
-    assert ticking.gaps == [pytest.approx(5.0)]
-    ticking.loop.set_timer(("a", ""), 0.1, lambda: None)
-    ticking.late = GAP / 2
-    ticking.loop.turn()
-    assert len(ticking.gaps) == 1
-
-
-def test_an_idle_overlord_waits_without_an_end_and_that_is_no_gap(ticking):
-    ticking.late = 1000.0
-    ticking.loop.turn()
-    assert ticking.asked == [None]
-    assert ticking.gaps == []
-
-
-def test_signals_are_given_in_their_order_and_the_dead_come_last():
-    taken = []
-    loop = Loop(taken.append, lambda _: None)
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)}
-    try:
-        loop.listen(before)
-        for signum in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGCHLD, signal.SIGUSR2, signal.SIGUSR1):
-            signal.raise_signal(signum)
-        loop.turn()
-    finally:
-        loop.close()
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-    assert taken == [signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR1, signal.SIGCHLD]
-
-
-def test_what_an_earlier_callback_closed_is_not_called_back(pipe):
-    reader, writer = pipe
-    other_reader, other_writer = os.pipe()
-    loop = Loop(lambda _: None, lambda _: None)
-    called = []
-
-    def take(mine, others):
-        called.append(mine)
-        loop.forget(others)
-
-    loop.watch(reader, lambda: take(reader, other_reader))
-    loop.watch(other_reader, lambda: take(other_reader, reader))
-    os.write(writer, b"x")
-    os.write(other_writer, b"x")
-    loop.turn()
-    assert len(called) == 1
-    loop.close()
-    os.close(other_reader)
-    os.close(other_writer)
