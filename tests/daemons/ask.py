@@ -11,7 +11,7 @@ import struct
 import sys
 import urllib.request
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def http(port, path="/"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 120.0  # seconds
 
 
 def mount_image(image: str, point: str, options: str = "defaults") -> None:

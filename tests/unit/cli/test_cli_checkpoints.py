@@ -22,7 +22,7 @@ from hafta.engine.words import EXIT
 from hafta.observe.sources import records
 from hafta.stores import FileStore
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 NOBODY = 65534
 
 

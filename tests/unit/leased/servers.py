@@ -15,7 +15,7 @@ from pathlib import Path
 from processes import free_port
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-PATIENCE = 30  # seconds for a server to answer
+PATIENCE = 120  # seconds for a server to answer
 
 
 def start(words, log, **how):
