@@ -36,8 +36,9 @@ def leave_no_core() -> None:
 
 
 def set_name(name: str) -> None:
-    """Set the name that ps shows, at most 15 bytes."""
-    _write("/proc/self/comm", os.fsencode(name)[:15])
+    """Set the name that ps shows, at most 15 bytes. Where /proc may not be written to, nothing happens."""
+    with suppress(OSError):
+        _write("/proc/self/comm", os.fsencode(name)[:15])
 
 
 def set_title(title: str) -> None:

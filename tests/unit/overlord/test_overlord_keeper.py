@@ -230,6 +230,14 @@ def test_a_launch_and_an_estate_are_the_same_behind_a_channel(tmp_path):
     roll.release()
 
 
+def test_it_works_where_proc_may_only_be_read(place):
+    script = 'mount --rbind /proc /proc; mount -o remount,bind,ro /proc; exec "$@"'
+    prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh")
+    place.service("a", "/bin/sleep 1000")
+    place.start("a", prefix=prefix, until="is ready")
+    place.end()
+
+
 def test_the_overlord_loads_nothing_large_that_it_seldom_needs(tmp_path):
     code = (
         "import sys; from hafta.overlord import keeper, locks, overlord, plan\n"
