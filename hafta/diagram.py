@@ -12,7 +12,7 @@ import dis
 from enum import EnumType
 from types import ModuleType
 
-from hafta.engine.node import Node
+from hafta.engine.node import Node, innermost
 from hafta.engine.words import EXIT, Verdict
 
 TYPE_CHECKING = False
@@ -108,16 +108,6 @@ def _judged_by(policy: Any, sequence: Shape) -> list[Node | Verdict]:
         return [sequence.targets[to]] if _is_target(to, sequence) else []
     parts = policy if isinstance(policy, tuple) else vars(policy).values() if hasattr(policy, "refine") else ()
     return _named_by(policy, sequence) + [to for part in parts for to in _judged_by(part, sequence)]
-
-
-def innermost(function: Any) -> tuple[Any, object]:
-    """Return the function inside of methods, partials and decorators, and the object whose method it is, if any."""
-    for name in ("__func__", "func", "__wrapped__"):
-        inner = getattr(function, name, None)
-        if callable(inner):
-            deepest, owner = innermost(inner)
-            return deepest, getattr(function, "__self__", owner)
-    return function, None
 
 
 def _enclosing(function: Any) -> dict[str, Any]:

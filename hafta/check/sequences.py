@@ -7,8 +7,8 @@ import re
 from itertools import pairwise
 
 from hafta.check.rule import ERROR, WARNING, Spot, rule
-from hafta.diagram import edges, innermost
-from hafta.engine.node import Node
+from hafta.diagram import edges
+from hafta.engine.node import Node, innermost
 from hafta.engine.words import EXIT
 from hafta.errors import StoreError
 from hafta.frozen import Frozen

@@ -85,3 +85,13 @@ def checked_policy(policy: Callable[..., Any], of: str) -> Callable[..., Any]:
         raise TypeError(f"the policy of {of} is a function, or one of hafta.policies, not {policy!r}")
     check(policy, "policy", of)
     return policy
+
+
+def innermost(function: Any) -> tuple[Any, object]:
+    """Return the function inside of methods, partials and decorators, and the object whose method it is, if any."""
+    for name in ("__func__", "func", "__wrapped__"):
+        inner = getattr(function, name, None)
+        if callable(inner):
+            deepest, owner = innermost(inner)
+            return deepest, getattr(function, "__self__", owner)
+    return function, None

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
+from hafta.engine.node import innermost
+from hafta.engine.words import EXIT, Verdict
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +38,6 @@ def publish(path: str, shape: Shape[Any], put: Callable[[str, str, bytes], None]
     import json
 
     from hafta.diagram import edges
-    from hafta.engine.words import EXIT
 
     facts = {
         "sequence": shape.name,
@@ -56,16 +58,29 @@ def fingerprint(shape: Shape[Any]) -> str:
     parts = [shape.name, shape.version]
     for node in shape.nodes.values():
         functions = node.normal_function, node.rollback_function, node.policy_function
-        parts += [str(node), *(_code(getattr(one, "__code__", None), type(one).__name__) for one in functions)]
+        parts += [str(node), *map(_said, functions)]
     return f"{crc32(chr(0).join(parts).encode(errors='replace')):08x}"
 
 
-def _code(code: Any, otherwise: str) -> str:
-    """Return what a function does as text; that of an object without code is its type."""
-    if code is None:
-        return otherwise
-    inner = [_code(one, "") if hasattr(one, "co_code") else repr(one) for one in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {code.co_freevars} {inner}"
+def _said(function: Any) -> str:
+    """Return where a function, or an object that is a policy, may lead, as text: the same in each process."""
+    if isinstance(function, Verdict):
+        return f"{function.act.name} {function.to}"
+    if isinstance(function, tuple) or hasattr(function, "refine"):
+        parts = function if isinstance(function, tuple) else vars(function).values()
+        return f"{type(function).__name__} {[*map(_said, parts)]}"
+    code = getattr(innermost(function)[0], "__code__", None)
+    return type(function).__name__ if code is None else _code(code)
+
+
+def _code(code: Any) -> str:
+    return f"{code.co_code.hex()} {code.co_names} {code.co_freevars} {[*map(_constant, code.co_consts)]}"
+
+
+def _constant(value: Any) -> str:
+    if hasattr(value, "co_code"):
+        return _code(value)
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)  # its order is that of hashes
 
 
 def _begins_with(path: str, head: bytes) -> bool:

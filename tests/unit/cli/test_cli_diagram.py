@@ -1,14 +1,17 @@
 """`hafta diagram`: from what a service says about itself, or from the sequence; in every form; nothing of strangers."""
 
+import functools
 import json
 import os
 import re
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 from xml.etree import ElementTree as ET
+from xmlrpc.client import ServerProxy
 
 import pytest
-from processes import Child, sequence, wait_until
+from processes import Child, run_python, sequence, wait_until
 
 import hafta
 from hafta import exits
@@ -19,9 +22,13 @@ from hafta.cli.group import run_group
 from hafta.observe.graph import Edge, Graph, checked, counted, parse
 from hafta.observe.sources.published import Published, graphs_of
 from hafta.observe.state import Position, Service
+from hafta.policies import On
+from hafta.service import published as service
 from hafta.service.graphs import fingerprint, publish
 from hafta.service.published import put
 
+#: Two functions that go different ways.
+HOMES = {"a": lambda run: run.success("a"), "b": lambda run: run.success("b")}
 MODULE = """
 import hafta
 four = hafta.Sequence("four")
@@ -153,6 +160,56 @@ def test_the_file_is_written_again_only_if_the_code_has_changed(tmp_path):
     publish(str(tmp_path / "x"), other, put)
     assert parse(path.read_bytes()).fingerprint == fingerprint(other)
     assert os.listdir(tmp_path) == ["x-four.graph"]
+
+
+def test_a_restart_finds_the_same_code_whatever_the_order_of_its_sets():
+    program = """
+import hafta
+from hafta.policies import On
+from hafta.service import published as service
+from hafta.service.graphs import fingerprint
+one = hafta.Sequence("one")
+@one.node
+def work(run): return hafta.EXIT if run.data in {"a", "b", "c", "d", "e"} else work
+print(fingerprint(one))
+"""
+    assert len({run_python(program, PYTHONHASHSEED=str(seed)).stdout for seed in range(1, 5)}) == 1
+
+
+def counted_in(function):
+    @functools.wraps(function)
+    def inner(run):
+        return function(run)
+
+    return inner
+
+
+@pytest.mark.parametrize(
+    "leads_to",
+    [
+        lambda name: {"policy": On(KeyError, hafta.proceed(name))},
+        lambda name: {"normal": functools.partial(HOMES[name])},
+        lambda name: {"normal": counted_in(HOMES[name])},
+    ],
+    ids=["a policy", "a partial", "a decorator"],
+)
+def test_the_file_is_written_again_if_what_changed_is_inside_of_an_object(leads_to):
+    def made(name):
+        found = {"normal": HOMES["a"], "policy": None, **leads_to(name)}
+        one = hafta.Sequence("one")
+        one.node(found["normal"], name="a", policy=found["policy"])
+        one.node(HOMES["a"], name="b")
+        return fingerprint(one)
+
+    assert made("a") == made("a") != made("b")
+
+
+@pytest.mark.parametrize("function", [MagicMock(), ServerProxy("http://127.0.0.1:1/").work], ids=["mock", "proxy"])
+def test_a_function_that_cannot_be_drawn_does_not_keep_its_service_from_its_work(tmp_path, function):
+    one = hafta.Sequence("one")
+    one.node(function, name="work")
+    service.Published("x", {"RUNTIME_DIRECTORY": str(tmp_path)}).draw(one)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["a/b", "x" * 200])
