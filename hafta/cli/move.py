@@ -9,6 +9,7 @@ import click
 from hafta import exits
 from hafta.cli.looking import STORE_URL, read, shared_store
 from hafta.cli.options import options
+from hafta.cli.table import put, shown
 from hafta.durable import codec
 from hafta.errors import HaftaError, UsageError
 from hafta.observe.sources.records import find_in, pick
@@ -54,7 +55,7 @@ def move(name: str, **given: Any) -> int:
         raise HaftaError(f"there is no record of {name} any more", status=exits.NOT_FOUND)
     holder = _movable(name, seen, values.to)
     if values.to == holder.host:
-        click.echo(f"{name} is on {holder.host} already")
+        put(shown(f"{name} is on {holder.host} already"))
         return exits.OK
     if not store.ask_to_move(*names, holder.token, Move(values.to, holder.host)):
         raise HaftaError(
@@ -116,7 +117,7 @@ def _watch(store: LeasedStore, name: str, names: tuple[str, str], before: Holder
 def _tell(name: str, before: Holder, now: Holder, free: float, to: str) -> int:
     """Say where the record has gone. Raises HaftaError if that is not where it was to go."""
     tokens = f"token {now.token} after {before.token}"
-    click.echo(f"{name}: from {before.host} to {now.host}, {tokens}; nobody had it for {free:.2f} s")
+    put(shown(f"{name}: from {before.host} to {now.host}, {tokens}; nobody had it for {free:.2f} s"))
     if now.host != before.host and to in {"", now.host}:
         return exits.OK
     hint = "the host that was to have it has not taken it in time: look at the journal there"

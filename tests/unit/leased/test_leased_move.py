@@ -7,8 +7,9 @@ from leased_support import program, token_of
 from processes import Child, JournalChild, wait_until
 
 from hafta import exits
+from hafta.cli import move as command
 from hafta.cli.group import run_group
-from hafta.stores.protocol import Move
+from hafta.stores.protocol import Holder, Move
 
 #: Sets a checkpoint again and again.
 BUSY = program(
@@ -137,3 +138,9 @@ def test_after_a_discard_the_fence_holds_against_the_owner_before(place):
         new.enter(b"f")
         new.write(b"ours")
     assert store.peek("s").saved.body == b"ours"
+
+
+def test_the_name_of_a_host_is_printed_as_text(capsys):
+    before, now = (Holder(1, "", 0.0, host, token) for host, token in (("a\x1b[31m", 1), ("b", 2)))
+    assert command._tell("feed", before, now, 0.1, "") == exits.OK
+    assert capsys.readouterr().out == "feed: from a\\x1b[31m to b, token 2 after 1; nobody had it for 0.10 s\n"
