@@ -8,7 +8,7 @@ import click
 
 from hafta import exits
 from hafta.cli.options import options
-from hafta.cli.table import put_bytes
+from hafta.cli.table import put_bytes, shown
 from hafta.observe.options import METRICS as PROGRAM
 
 TYPE_CHECKING = False
@@ -36,5 +36,5 @@ def metrics(**given: Any) -> int:
     else:
         put_bytes(text)
     for line in found.missing:
-        click.echo(f"hafta: {line}", err=True)
+        click.echo(f"hafta: {shown(line)}", err=True)
     return exits.OK if found.is_any else exits.PERMISSION

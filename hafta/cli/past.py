@@ -9,6 +9,7 @@ import click
 
 from hafta import exits
 from hafta.cli.options import words
+from hafta.cli.table import shown
 from hafta.cli.times import moment
 from hafta.errors import HaftaError, UsageError
 from hafta.frozen import Frozen
@@ -167,7 +168,7 @@ class Past:
     def complain(self) -> None:
         """Say on stderr what could not be seen, a line each."""
         for line in self.journal.missing:
-            click.echo(f"hafta: {line}", err=True)
+            click.echo(f"hafta: {shown(line)}", err=True)
 
     def _last(self) -> Raw | Now | None:
         return self.journal.tail() if self.journal.directory else _now()

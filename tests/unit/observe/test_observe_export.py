@@ -111,3 +111,13 @@ def entry_in(directory):
     if isinstance(found.get("TWICE"), list):
         found["TWICE"] = sorted(found["TWICE"])
     return {**found, "at": (reader._get_realtime(), reader._get_monotonic()[0])}
+
+
+def test_the_name_of_a_file_that_cannot_be_read_is_printed_as_text(tmp_path, capsys):
+    """Such as in the directory of a journal that somebody has sent."""
+    write(tmp_path / "j", Story(TWO).raws)
+    (tmp_path / "j" / "x\x1b[31m.journal").write_bytes(b"no journal")
+    run_group(["log", "a", "--directory", str(tmp_path / "j")])
+    err = capsys.readouterr().err
+    assert "x\\x1b[31m.journal: " in err
+    assert "\x1b" not in err

@@ -348,6 +348,13 @@ def test_what_is_not_a_file_is_not_replaced_by_one(tmp_path, kind):
     assert os.listdir(tmp_path) == ["hafta.prom"]
 
 
+def test_what_could_not_be_seen_is_said_in_printable_text(monkeypatch, capsys):
+    found = measuring.Measured((), {}, ("records in /run/\x1b[31m: only root and the service's own user",), True)
+    monkeypatch.setattr(measuring, "measure", lambda *_, **__: found)
+    assert run_group(["metrics"]) == exits.OK
+    assert capsys.readouterr().err == "hafta: records in /run/\\x1b[31m: only root and the service's own user\n"
+
+
 def test_a_reader_that_has_gone_has_what_it_wanted(machine, monkeypatch):
     machine(FIRST)
     stdout = Mock(write=Mock(side_effect=BrokenPipeError))
