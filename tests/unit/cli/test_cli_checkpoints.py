@@ -93,7 +93,7 @@ def test_json_has_stable_keys(killed, capsys):
     assert status == exits.OK
     assert list(found) == [
         "sequence", "instance", "path", "status", "held", "holder", "written", "age", "number", "entered", "pid",
-        "cause", "sequences", "kept", "trouble", "incidents",
+        "host", "bound", "cause", "sequences", "kept", "trouble", "incidents",
     ]  # fmt: skip
     outer, inner = found["sequences"]
     assert list(outer) == [
