@@ -4,7 +4,8 @@ Rules:
 
 1. Entries of the overlord itself, and events of services, are in the row `events`; lines in the row `output`.
 2. A unit that writes more than MOST entries in SPAN seconds loses the rest of that time, as with journald. It is
-   counted, and its next entry after that brings the count along. The overlord's own entries have no limit.
+   counted, and its next entry after that brings the count along. So is an entry that is too long for a reader. The
+   overlord's own entries have no limit.
 3. What cannot be written is counted. The first loss is noted for people, once; when it works again, an entry says how
    many are missing: the reader then knows nothing of that time.
 4. The sign of life is renewed when the overlord is awake anyway, at most each FRESH seconds: it says until when all
@@ -17,7 +18,19 @@ import os
 import time
 
 from hafta import boot
-from hafta.eventlog.format import ALIVE, BOOT, EVENTS, MONOTONIC, OUTPUT, OWN, REALTIME, TRANSPORT, decode, encode
+from hafta.eventlog.format import (
+    ALIVE,
+    BOOT,
+    EVENTS,
+    LINE_MAX,
+    MONOTONIC,
+    OUTPUT,
+    OWN,
+    REALTIME,
+    TRANSPORT,
+    decode,
+    encode,
+)
 from hafta.eventlog.series import Series
 from hafta.journal.entry import entry
 from hafta.journal.events import EventsDropped
@@ -69,7 +82,8 @@ class Log:
             text = f"Suppressed {lost} messages from {unit or 'unknown processes'}"
             told = {"MESSAGE_ID": SUPPRESSED, "N_DROPPED": str(lost), "OBJECT_SYSTEMD_UNIT": unit, "MESSAGE": text}
             self._write(EVENTS, {**told, "PRIORITY": "6", "SYSLOG_IDENTIFIER": OVERLORD}, self._who)
-        self._write(row, fields, trusted)
+        if not self._write(row, fields, trusted):
+            quota.lost += 1
 
     @property
     def before(self) -> str:
@@ -90,16 +104,21 @@ class Log:
         self._life.close()
         self._place.close()
 
-    def _write(self, row: str, fields: Mapping[str, Any], trusted: Mapping[str, str]) -> None:
+    def _write(self, row: str, fields: Mapping[str, Any], trusted: Mapping[str, str]) -> bool:
+        """Write an entry; False if it is too long."""
         stamp = self._stamp()
+        line = encode({**stamp, **trusted, **fields})
+        if len(line) > LINE_MAX:
+            return False
         series = self._rows[row]
-        if series.write(encode({**stamp, **trusted, **fields}), int(stamp[REALTIME])):
+        if series.write(line, int(stamp[REALTIME])):
             if self._dropped:
                 self._tell_dropped()
-            return
+            return True
         self._dropped += 1
         if self._dropped == 1 and series.error:
             self._note(f"the event log in {self._place.path} cannot be written: {series.error.strerror}")
+        return True
 
     def _tell_dropped(self) -> None:
         """Say how many are missing (rule 3)."""

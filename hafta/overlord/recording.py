@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 
 from hafta.eventlog.format import EVENTS, LAST, OUTPUT, STDOUT, TRANSPORT
@@ -13,6 +14,7 @@ from hafta.journal.terminal import LEVELS
 from hafta.overlord.facts import Facts
 from hafta.overlord.notifications import QUEUED
 from hafta.overlord.reports import Reports
+from hafta.process.loop import SLICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hafta.process.loop import Loop
 
 PRIORITIES = frozenset("01234567")
+LAST_WORDS = 1.0  # seconds for what services have reported when the overlord ends
 MOST = 1024  # lines of a unit that are expected, and units of which any is
 
 
@@ -39,6 +42,7 @@ class Recording:
         self._log: Log | None = None
         self._reports: Reports | None = None
         self._expected: dict[str, deque[str]] = {}  # unit: lines that are events, which are there already
+        self._left = SLICE  # seconds of this turn for events that lines ask for
 
     def open(self, state: str) -> None:
         """Begin an event log below %S; where there can be none, say so."""
@@ -95,7 +99,10 @@ class Recording:
         """Tell whether a line is an event that has come as such, which it did before (hafta/journal/recorded.py)."""
         if self._reports is None:
             return False
-        self._reports.take()
+        if self._left > 0:  # else a flood of events could be taken for each line; the line is then kept, too
+            begun = time.monotonic()
+            self._reports.take()
+            self._left -= time.monotonic() - begun
         lines = self._expected.get(runner.name, ())
         if line.text not in lines:
             return False
@@ -129,13 +136,14 @@ class Recording:
 
     def settled(self) -> None:
         """Do what is due when all is done for now."""
+        self._left = SLICE
         if self._log:
             self._log.live()
 
     def close(self) -> None:
         """Have all on the disk."""
         if self._reports:
-            self._reports.take(QUEUED)
+            self._reports.take(QUEUED, LAST_WORDS)
             self._reports.close()
             self._reports = None
         if self._log:

@@ -5,7 +5,7 @@ Rules:
 1. Who sent a datagram is what the kernel says (SCM_CREDENTIALS). Its unit is the one to which that process belongs, or
    did when it ended, for REMEMBERED seconds. Of others nothing is known, and the entry says so by not naming a unit.
 2. A service never waits: its socket does not block, and what does not fit in ours it counts as dropped. We never wait
-   either: AT_ONCE datagrams, and others have their turn.
+   either: AT_ONCE datagrams, or SLICE seconds and the datagram that was begun in them, and others have their turn.
 3. What is too large for a datagram comes as a file. It is read only if it is sealed, so that nobody can change it
    meanwhile, and is not too large. A datagram with other descriptors is dropped with them.
 """
@@ -23,6 +23,7 @@ from hafta.eventlog.format import NATIVE, TRANSPORT
 from hafta.eventlog.native import ENTRY_MAX, parse
 from hafta.overlord.closing import discard
 from hafta.overlord.notifications import PATH_MAX
+from hafta.process.loop import SLICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ class Reports:
         while self._dead and (len(self._dead) > DEAD or next(iter(self._dead.values()))[2] < now):
             del self._dead[next(iter(self._dead))]
 
-    def take(self, most: int = AT_ONCE) -> None:
-        """Take what has come; `most` datagrams."""
+    def take(self, most: int = AT_ONCE, seconds: float = SLICE) -> None:
+        """Take what has come: `most` datagrams, and none is begun after `seconds`."""
+        end = time.monotonic() + seconds
         for _ in range(most):
             try:
                 size, ancillary, _, _ = self._socket.recvmsg_into([self._buffer], _SPACE, socket.MSG_CMSG_CLOEXEC)
@@ -103,6 +105,8 @@ class Reports:
             for fd in fds:
                 discard(fd)
             self._put(data, sender, sent)
+            if time.monotonic() >= end:
+                return
 
     def _put(self, data: bytes, sender: tuple[int, int, int], sent: int) -> None:
         pid, uid, gid = sender

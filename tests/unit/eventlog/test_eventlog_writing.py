@@ -270,6 +270,16 @@ def test_what_is_written_is_read_as_it_was_and_is_one_line(value):
     assert decode(line)["MESSAGE"] == value.encode("utf-8", "backslashreplace").decode()
 
 
+def test_an_entry_that_is_too_long_for_a_reader_is_counted_and_does_no_damage(tmp_path):
+    log = begin(tmp_path)
+    log.take(EVENTS, "a.service", {"MESSAGE": "long", "X": value_of(b"\xff" * 700_000)}, {})
+    log.take(EVENTS, "a.service", {"MESSAGE": "short"}, {})
+    log.close()
+    assert [one and (one["MESSAGE"], one.get("N_DROPPED")) for one in read(folder(tmp_path))] == [
+        ("Suppressed 1 messages from a.service", "1"), ("short", None),
+    ]  # fmt: skip
+
+
 def test_bytes_that_are_not_text_are_a_list_of_numbers_as_journalctl_has_them():
     assert value_of(b"\xff\x00") == [255, 0]
     assert value_of("ü".encode()) == "ü"

@@ -2,11 +2,15 @@
 
 import json
 import os
+import socket
+from unittest.mock import MagicMock
 
 from overlord_harness import ROOT
 from test_overlord_eventlog import hafta, read
 
 from hafta.eventlog.format import OUTPUT
+from hafta.overlord.recording import Recording
+from hafta.overlord.reports import Reports
 
 #: What a program needs to report: `path` is where; `say` sends what cannot be refused.
 BEGIN = """
@@ -170,3 +174,35 @@ def test_without_an_event_log_services_are_told_of_none(place):
     overlord = place.start("a", "--no-event-log")
     assert overlord.wait() == 0
     overlord.wait_for(r"a +[|] \[\]")
+
+
+def test_what_takes_its_time_is_taken_one_by_one_so_that_others_have_their_turn(tmp_path):
+    taken = []
+    reports = Reports(str(tmp_path / "s"), 0o700, lambda _: "a", lambda _: "", lambda *what: taken.append(what))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(reports.path)
+        for _ in range(3):
+            sender.send(b"MESSAGE=x\n")
+    reports.take(seconds=0.0)
+    assert len(taken) == 1
+    reports.take(seconds=1000.0)
+    assert len(taken) == 3
+    reports.close()
+
+
+def test_a_flood_of_events_is_not_taken_again_for_each_line_of_a_turn(tmp_path):
+    manager, asked = MagicMock(), []
+    manager.history.of.return_value.invocation = ""
+    recording = Recording(manager, print)
+    recording.open(str(tmp_path / "state"))
+    recording._reports = MagicMock(take=lambda *_: asked.append(1))
+    recording._left = 0.0  # the time of this turn is over
+    line = MagicMock(text="a: b", priority=6, continues=False)
+    runner = MagicMock(uid=0)
+    runner.name = "a.service"
+    recording.line(runner, line)
+    assert not asked
+    recording.settled()
+    recording.line(runner, line)
+    assert asked
+    recording.close()
