@@ -72,7 +72,7 @@ UPDATE hafta_records SET until = {_LEASE % 3} WHERE name = $1 AND token = $2::bi
 _PUT = f"""
 UPDATE hafta_records
 SET number = $3::bigint, frame = decode($4, 'hex'), body = decode($5, 'hex'), written = now(), until = {_LEASE % 6}
-WHERE name = $1 AND token = $2::bigint AND number < $3::bigint RETURNING 1"""
+WHERE name = $1 AND token = $2::bigint AND NOT gave_up AND number < $3::bigint RETURNING 1"""
 _GIVE_UP = """
 WITH given AS (
     UPDATE hafta_records SET until = now(), gave_up = true WHERE name = $1 AND token = $2::bigint RETURNING name
@@ -82,7 +82,13 @@ _WAITING = "(SELECT json_agg(host ORDER BY host) FROM hafta_waiting AS w WHERE w
 _LOOK = f"SELECT {_ALL}, move, {_WAITING} FROM hafta_records AS r WHERE name = $1"
 _ASK = "UPDATE hafta_records SET move = $3 WHERE name = $1 AND token = $2::bigint AND until > now() RETURNING 1"
 _ASKED = "SELECT 1 FROM hafta_records WHERE name = $1 AND move <> ''"
+#: Containers have new names each time: what is old is removed. Rows that another one is about to remove are skipped.
 _ANNOUNCE = f"""
+WITH old AS (
+    SELECT name, host FROM hafta_waiting WHERE until < now() - interval '1 hour' AND host <> $2 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM hafta_waiting AS w USING old WHERE w.name = old.name AND w.host = old.host
+)
 INSERT INTO hafta_waiting VALUES ($1, $2, {_LEASE % 3})
 ON CONFLICT (name, host) DO UPDATE SET until = excluded.until"""
 _HELD = "SELECT until > now() FROM hafta_records WHERE name = $1"

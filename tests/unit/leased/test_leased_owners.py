@@ -8,9 +8,11 @@ import threading
 import time
 
 import pytest
+from leased_support import Place
 
 from hafta.errors import StoreError
 from hafta.stores.leased.gateway import b64
+from hafta.stores.leased.names import key
 from hafta.stores.leased.store import LeasedStore
 from hafta.testing.stores import refused
 
@@ -106,6 +108,31 @@ def test_a_holder_that_was_stopped_finds_itself_fenced(place, other):
         assert one.pipe.recv() == ("lost", True)
         claim.write(b"ours again")
     assert place.store().peek("s").saved.body == b"ours again"
+
+
+def test_a_write_that_comes_after_the_end_of_its_claim_makes_nobody_wait(place):
+    store = place.store(ttl=TTL)
+    claim = store.claim("s")
+    claim.enter(b"f")
+    claim.write(b"first")
+    claim._backend.give_up(claim._record.key, claim._record.taken)
+    refused("lost", lambda: claim.write(b"late"))
+    seen = store.peek("s")
+    assert (seen.held, seen.saved.body) == (False, b"first")
+    claim.close()
+
+
+def test_hosts_that_wait_no_more_are_forgotten(servers):
+    place = Place("postgres", servers("postgres"))
+    store = place.store()
+    store.claim("s").close()
+    ask = store._backend._writing.ask
+    for host in ("one", "two", "now"):
+        store._backend.announce(key("s", ""), host, 5.0)
+    ask("UPDATE hafta_waiting SET until = now() - interval '1 day' WHERE host <> 'now'")
+    store._backend.announce(key("s", ""), "two", 5.0)
+    assert [host for (host,) in ask("SELECT host FROM hafta_waiting ORDER BY host")] == [b"now", b"two"]
+    place.relay.end()
 
 
 def test_a_write_that_believes_in_its_lease_is_refused_by_the_fence(place):
