@@ -36,7 +36,7 @@ def test_an_outage_that_ends_before_the_lease_changes_nothing_but_time(place, cl
     waited = []
     claim.on_wait = lambda: waited.append(time.monotonic())
     place.relay.cut = True
-    timer = later(1.2, lambda: mend(place.relay))
+    timer = later(TTL * 0.4, lambda: mend(place.relay))
     began = time.monotonic()
     claim.write(b"through")
     timer.join()

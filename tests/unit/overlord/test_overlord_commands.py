@@ -150,7 +150,7 @@ def test_a_program_of_type_idle_waits_until_nothing_is_starting_any_more(place):
 
 def test_only_exec_start_gets_the_sockets_of_its_unit(place):
     """Also if another command is written in the same words."""
-    place.unit("s.socket", f"[Socket]\nListenStream={place.path}/s\n[Install]\nWantedBy=sockets.target\n")
+    place.unit("s.socket", f"[Socket]\nListenStream={place.path}/sock\n[Install]\nWantedBy=sockets.target\n")
     same = "/bin/sh -c 'echo fds [$$LISTEN_FDS]'"
     place.unit(
         "s.service",

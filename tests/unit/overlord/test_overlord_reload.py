@@ -7,10 +7,13 @@ ASKING = """
     import sys
     from hafta.overlord import main
     from hafta.overlord.overlord import Overlord
-    def reload_all(self):
+    take = Overlord._take_signal
+    def reload_all(self, signum):
+        if signum != 10:
+            return take(self, signum)
         for name in self._manager.runners:
             self.note("reload: " + (self._manager.reload(name) or "begun"))
-    Overlord._show_states = reload_all
+    Overlord._take_signal = reload_all
     sys.exit(main())
 """
 

@@ -97,4 +97,4 @@ def test_a_worker_does_not_count_starts(tmp_path):
         kill(pid)
         worker(child)
         wait_until(lambda: (tmp_path / "feed.starts").read_bytes() != before, "the parent counts")
-        assert sorted(os.listdir(tmp_path)) == ["feed.board", "feed.hafta", "feed.starts"]
+        assert sorted(os.listdir(tmp_path)) == ["feed-feed.graph", "feed.board", "feed.hafta", "feed.starts"]
