@@ -75,6 +75,7 @@ def test_the_counts_go_on(program):
         for _ in range(2):
             kill(worker(child))
         worker(child)
+        child.wait_told(", 2 replaced")  # until then a reload is refused
         child.process.send_signal(signal.SIGHUP)
         worker(child)
         child.wait_told(", 3 replaced, the last one ended with status 0")
