@@ -1,5 +1,6 @@
 """--hold-pipe: a server is replaced. Its reader sees no end of file, no torn record, and all that was acknowledged."""
 
+import contextlib
 import os
 import random
 import signal
@@ -86,7 +87,8 @@ class Numbered(Child):
     def kill(self) -> None:
         """Kill the process that writes."""
         for pid in self.workers():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a worker that a reload has replaced meanwhile
+                os.kill(pid, signal.SIGKILL)
 
 
 def name_of(pid: str) -> str:
