@@ -15,7 +15,7 @@ NEEDED := python3-venv python3-click python3-sdnotify gcc libc6-dev systemd stra
           python3-fusepy etcd-server iproute2 iptables postgresql python3-psycopg python3-urllib3 \
           python3-systemd systemd-journal-remote python3-prometheus-client python3-jinja2
 
-.PHONY: help run check test lint types unit mutants packages system daemons hosts torture torture-power corpus fuzz bench bench-peers bench-system deb rpm clean
+.PHONY: help run check test lint types unit mutants packages system daemons hosts torture torture-power torture-memory corpus fuzz bench bench-peers bench-system deb rpm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,7 +63,10 @@ hosts: $(VENV)/.stamp ## a sequence that goes on on other hosts, under faults (r
 	$(PYTEST) -n 2 tests/hosts
 
 torture: $(VENV)/.stamp ## faults in bulk; HAFTA_TORTURE=long for an hour or two
-	$(PYTEST) -n 2 tests/torture
+	$(PYTEST) -n 2 --ignore tests/torture/test_torture_memory.py tests/torture
+
+torture-memory: $(VENV)/.stamp ## a worker over the memory limit of its unit, in virtual machines: by itself, on a quiet machine
+	$(PYTEST) tests/torture/test_torture_memory.py
 
 torture-power: $(VENV)/.stamp ## the part of it that cuts the power of machines and disks
 	$(PYTEST) -n 2 tests/torture/test_torture_power.py tests/torture/test_torture_cache.py

@@ -126,10 +126,10 @@ class Ingest(Program):
         """Call it until a file has come through that is the last of all: without one it would wait."""
         self.bring("wednesday", WEDNESDAY)
         while not self.files("done").count("wednesday"):
-            data = EXAMPLE["Data"](Values({"state": self.folder, "pause": 1.0}))
+            data = EXAMPLE["Data"](Values({"state": self.folder, "pause": 1.0, "ledger": ""}))
             store = FileStore(self.folder)
             assert EXAMPLE["ingest"].call(data, runtime=Runtime(), checkpoints=hafta.Checkpoints(store, keep=data.kept))
-            data.ledger.close()
+            data.ledger.file.close()
         assert [data.kept[what] for what in ("files", "rows", "bad")] == [2, 3, 1], "not counted once"
         assert [sorted(self.files(folder)) for folder in FOLDERS] == [[], [], ["monday", "wednesday"], ["tuesday"]]
         with open(f"{self.folder}/ledger.csv") as ledger:
