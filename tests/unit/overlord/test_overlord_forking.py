@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from overlord_harness import is_alive, wait_until
@@ -38,8 +39,7 @@ def test_the_main_process_is_the_one_in_the_pid_file(place, lines):
     forking(place, "PIDFile=d.pid", *lines, POST)
     overlord = place.start("d", "--no-cgroups")
     main = main_of(overlord)
-    with open(f"/proc/{main}/cmdline") as file:
-        assert file.read() == "sleep\x001000\x00"
+    wait_until(lambda: Path(f"/proc/{main}/cmdline").read_text() == "sleep\x001000\x00")  # a shell until it executes
     os.kill(main, signal.SIGKILL)
     assert overlord.wait() == 1
     assert "POST signal [killed] [KILL]" in overlord.text

@@ -136,8 +136,9 @@ def test_each_word_for_people_and_its_exit_status(place, status):
         ["broken", "failed"], ["again", "down"], ["slow", "starting"], ["fine", "up"],
     ]  # fmt: skip
     assert "exit 24 NO_SPACE: no space is left" in lines[0]
-    assert "→ free space" in lines[1]
-    assert "hafta ctl restart broken.service" in lines[1]
+    advice = next(line for line in lines if "→" in line)  # what the event log counts may stand above it already
+    assert "→ free space" in advice
+    assert "hafta ctl restart broken.service" in advice
     assert "next start in" in out
     for words, code in {("fine",): 0, ("fine.service", "slow"): 0, ("again",): 1, ("nothing",): 4}.items():
         assert status(*words)[0] == code
@@ -152,7 +153,7 @@ def test_each_word_for_people_and_its_exit_status(place, status):
 def test_a_unit_of_another_kind_and_an_alias_may_be_named(place, status):
     place.service("x", "/bin/sleep 600")
     os.symlink("x.service", f"{place.units}/also.service")
-    place.unit("x.socket", f"[Socket]\nListenStream={place.file('s')}\n")
+    place.unit("x.socket", f"[Socket]\nListenStream={place.file('x')}\n")
     place.start("x.socket", "also.service").wait_for("x.socket listens on")
     for name, unit in {"x.socket": "x.socket", "also": "x.service", "x": "x.service"}.items():
         answer = wait_until(lambda name=name: (done := status(name, "--json"))[0] == 0 and json.loads(done[1]))
