@@ -72,5 +72,6 @@ def reopen_if_the_server_died(run, event):
     return hafta.default_policy(run, event)
 
 
-result = client.call(SimpleNamespace())
-print(f"Sequence was: {result}")
+if __name__ == "__main__":
+    result = client.call(SimpleNamespace())
+    print(f"Sequence was: {result}")

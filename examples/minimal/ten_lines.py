@@ -1,7 +1,6 @@
 """Tell how full the disk is, every five seconds."""
 
 import os
-import sys
 
 import hafta.service
 from hafta.policies import FOREVER, Attempts, Backoff
@@ -15,4 +14,5 @@ def look(run):
     return hafta.EXIT
 
 
-sys.exit(hafta.service.run(disk, pause=5))
+if __name__ == "__main__":
+    raise SystemExit(hafta.service.run(disk, pause=5))
