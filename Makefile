@@ -15,7 +15,10 @@ NEEDED := python3-venv python3-click python3-sdnotify gcc libc6-dev systemd stra
           python3-fusepy etcd-server iproute2 iptables postgresql python3-psycopg python3-urllib3 \
           python3-systemd systemd-journal-remote python3-prometheus-client python3-jinja2
 
-.PHONY: help run check test lint types unit mutants packages system daemons hosts torture torture-power torture-memory corpus fuzz bench bench-peers bench-system deb rpm clean
+# What the documentation site is made with, by Debian's Python.
+DOCS := python3-sphinx python3-myst-parser furo python3-click python3-sdnotify
+
+.PHONY: help run check test lint types unit mutants packages system daemons hosts torture torture-power torture-memory corpus fuzz bench bench-peers bench-system docs deb rpm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -85,6 +88,10 @@ bench-peers: $(VENV)-peers/.stamp ## the same, compared with tenacity and transi
 
 bench-system: ## recovery in a booted machine, against a bare unit killed the same way (root)
 	@$(PYTHON) tests/bench system
+
+docs: ## build the documentation site into build/site; a warning is an error
+	@packaging/need $(DOCS)
+	@/usr/bin/python3 docs/site build/site && echo build/site/index.html
 
 deb: ## build the .deb packages into build/packages
 	packaging/build-deb

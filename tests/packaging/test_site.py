@@ -1,0 +1,131 @@
+"""The documentation site: built without a warning, whole, and it loads nothing from anywhere else."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "docs" / "site"
+sys.path.insert(0, str(SITE))
+MADE_WITH = re.search(r"(?m)^DOCS := (.*)$", (ROOT / "Makefile").read_text())[1].split()
+#: What a browser fetches by itself.
+LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
+
+
+class Page(HTMLParser):
+    """What can be linked to, what is linked, what is loaded."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.loaded = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.ids |= {found[name] for name in ("id", "name") if found.get(name)}
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if found.get(LOADED.get(tag)) and found.get("rel") not in {"next", "prev", "index", "search", "canonical"}:
+            self.loaded.append(found[LOADED[tag]])
+        if "style" in found:
+            self.loaded += styled(found["style"])
+
+
+def styled(text):
+    """Return what a style loads; a picture that stands in it (data:) is not loaded."""
+    found = re.findall(r"""(?:@import\s+(?:url\()?|url\()\s*["']?([^"')\s;]+)""", text)
+    return [one for one in found if not one.startswith("data:")]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the site. What it is made with is installed, where we may."""
+    needed = subprocess.run([ROOT / "packaging/need", *MADE_WITH], check=False, capture_output=True, text=True)
+    if needed.returncode:
+        pytest.fail(needed.stderr) if os.environ.get("CI") else pytest.skip(needed.stderr)
+    output = tmp_path_factory.mktemp("site") / "html"
+    done = subprocess.run(["/usr/bin/python3", "-B", SITE, output], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return output
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path: Page(path.read_text()) for path in sorted(site.rglob("*.html"))}
+
+
+def test_it_is_built_without_a_warning_and_every_page_of_the_project_is_on_it(site):
+    ours = [page for pattern in tree().PAGES for page in ROOT.glob(pattern)]
+    assert len(ours) > 25
+    assert [page for page in ours if not (site / page.relative_to(ROOT)).with_suffix(".html").exists()] == []
+
+
+def test_every_link_and_anchor_leads_somewhere(site, pages):
+    def leads_somewhere(path, link):
+        there = urlsplit(urljoin(path.as_uri(), link))
+        if there.scheme != "file":
+            return there.scheme in {"https", "http"}
+        target = Path(unquote(there.path))
+        if not target.is_file():
+            return False
+        return not there.fragment or target.suffix != ".html" or unquote(there.fragment) in pages[target].ids
+
+    links = [(path, link) for path, page in pages.items() for link in page.links]
+    assert len(links) > 1000
+    assert [(path.name, link) for path, link in links if not leads_somewhere(path, link)] == []
+
+
+def test_nothing_is_loaded_from_another_host_and_all_that_is_loaded_is_there(site, pages):
+    loaded = [(path, one) for path, page in pages.items() for one in page.loaded]
+    styles = list(site.rglob("*.css"))
+    assert len(styles) >= 3
+    loaded += [(path, one) for path in styles for one in styled(path.read_text())]
+    assert len(loaded) > len(pages)
+    gone = []
+    for path, one in loaded:
+        there = urlsplit(urljoin(path.as_uri(), one))
+        if there.scheme != "file" or there.netloc or not Path(unquote(there.path)).is_file():
+            gone.append((path.name, one))
+    assert gone == []
+
+
+def test_the_search_knows_the_words_of_the_pages_without_a_server(site, pages):
+    """The index is a script, which a page of file:// may load, too."""
+    index = (site / "searchindex.js").read_text()
+    assert index.startswith("Search.setIndex(")
+    assert "rollback" in index
+    assert "searchindex.js" in pages[site / "search.html"].loaded
+
+
+def test_a_link_that_leads_nowhere_ends_the_build(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("[gone](docs/gone.md)\n")
+    with pytest.raises(tree().TreeError, match=r"README\.md: nothing stands at docs/gone\.md"):
+        tree().linked(tmp_path, page, page.read_text(), tmp_path / "out")
+
+
+def test_what_stands_in_code_is_not_a_link(tmp_path):
+    text = "`[a](b)`\n\n```python\nx[1](gone)\n```\n"
+    assert tree().linked(tmp_path, tmp_path / "README.md", text, tmp_path / "out") == text
+
+
+def test_a_diagram_becomes_a_picture_with_words_for_those_who_do_not_see_it(tmp_path):
+    import hafta
+
+    sequence = hafta.Sequence("s")
+    sequence.node(name="one")(lambda run: hafta.EXIT)
+    text = tree().blocks(f"```mermaid\n{sequence.diagram()}\n```\n", tmp_path / "page.md")
+    assert re.fullmatch(r"!\[A sequence of the nodes one\. one to .*\]\(page-1\.svg\)\n", text)
+    assert ">one</text>" in (tmp_path / "page-1.svg").read_text()
+
+
+def tree():
+    import tree
+
+    return tree
