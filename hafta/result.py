@@ -22,8 +22,8 @@ class Result(Frozen):
     `repr()` is one short line, for a debugger or a log; the fields have the rest.
     """
 
-    sequence: str
-    ok: bool
+    sequence: str  # its name
+    ok: bool  # whether it succeeded
     node: str | None = None  # where it failed
     reason: Any = None  # why
     attempt: int = 0  # the failing node's consecutive failures

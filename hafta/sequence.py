@@ -30,9 +30,9 @@ SHORTEST = 0.05
 class Function(Enum):
     """The kinds of functions in a node list."""
 
-    NORMAL = "normal"
-    ROLLBACK = "rollback"
-    POLICY = "policy"
+    NORMAL = "normal"  # does the work of a node
+    ROLLBACK = "rollback"  # undoes what a failed attempt has left
+    POLICY = "policy"  # decides what happens next
 
 
 class DeclaredNode(Node[Data]):

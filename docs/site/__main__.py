@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         source, built = Path(work, "source"), Path(work, "site")
         try:
             tree.write(ROOT, source)
-        except (tree.TreeError, manpages.PageError) as error:
+        except (tree.TreeError, tree.library.SilentError, tree.tables.roff.RoffError, manpages.PageError) as error:
             print(f"docs/site: {error}", file=sys.stderr)
             return 1
         status = sphinx(source, built, Path(work, "doctrees"))

@@ -10,7 +10,9 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+import library
 import pictures
+import tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,10 @@ def write(root: Path, output: Path) -> None:
     site = root / "docs/site"
     for page in sorted(site.glob("pages/*.md")):
         shutil.copy(page, output / page.name)
+    for name, text in {**library.pages(root), **tables.pages(root)}.items():
+        place = output / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
 
 
 def linked(root: Path, page: Path, text: str, output: Path) -> str:

@@ -45,9 +45,9 @@ class Run(Generic[Data]):
     )  # fmt: skip
 
     def __init__(self, sequence: Shape[Data], machine: Machine, runtime: Runtime, data: Data) -> None:
-        self.sequence = sequence
-        self.runtime = runtime
-        self.data = data
+        self.sequence = sequence  # the one that is called
+        self.runtime = runtime  # its clock, watchdog and journal
+        self.data = data  # the userdata
         self._machine = machine
         self._progress = runtime.progress
         self.deadline: float | None = None  # of the node that runs, on the runtime's clock; the driver's

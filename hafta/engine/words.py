@@ -21,12 +21,12 @@ class Kind(Enum):
 
     __hash__ = object.__hash__  # a member is one object; Enum's own hash is a call of Python, and four times as slow
 
-    NORMAL_SUCCESS = "normal success"
-    NORMAL_FAIL = "normal fail"
-    ROLLBACK_SUCCESS = "rollback success"
-    ROLLBACK_FAIL = "rollback fail"
-    INTERRUPTED = "interrupted"
-    ORPHANED = "orphaned"
+    NORMAL_SUCCESS = "normal success"  # a normal function succeeded; the default answer is to proceed
+    NORMAL_FAIL = "normal fail"  # a normal function failed; by default rolled back, the fifth time to the node before
+    ROLLBACK_SUCCESS = "rollback success"  # a rollback function succeeded; by default the node that it named comes next
+    ROLLBACK_FAIL = "rollback fail"  # a rollback function failed; by default the previous node is rolled back
+    INTERRUPTED = "interrupted"  # the process died in a function; by default as if that function had failed
+    ORPHANED = "orphaned"  # the record names a node that this program does not have
 
 
 class Act(Enum):
@@ -49,8 +49,8 @@ class Verdict:
 
     def __init__(self, act: Act, to: Node | str | int | None = None, delay: float = 0.0) -> None:
         self.act = act
-        self.to = to
-        self.delay = delay
+        self.to = to  # the node to go to
+        self.delay = delay  # seconds to wait before that
 
     def after(self, seconds: float) -> Verdict:
         """Return the same verdict, carried out after `seconds` (0 or more, finite; otherwise raises ValueError)."""
@@ -79,9 +79,13 @@ class Ended:
 
 #: A verdict (end the sequence with success), and what a function returns instead of a next node.
 EXIT = Verdict(Act.EXIT)
+#: A verdict: run the rollback function of this node, and go on at the node that it names: by default the same.
 ROLL_BACK_CURRENT = Verdict(Act.ROLL_BACK_CURRENT)
+#: A verdict: undo this node, then run the rollback function of the node before it. The first node has none: fail.
 ROLL_BACK_PREVIOUS = Verdict(Act.ROLL_BACK_PREVIOUS)
+#: A verdict: undo this node, leave the visited ones as they are, and fail the sequence: the result is false.
 FAIL_SEQUENCE = Verdict(Act.FAIL_SEQUENCE)
+#: A verdict: end the process at once with exit status 70, because its state cannot be trusted. Nothing is undone.
 PANIC = Verdict(Act.PANIC)
 
 
@@ -100,11 +104,11 @@ def proceed(to: Node | Verdict | str | int) -> Verdict:
 class Failure(Frozen):
     """One failure, as policies and results show it."""
 
-    node: str
-    kind: Kind
+    node: str  # its name
+    kind: Kind  # what failed: the normal function, the rollback function, or the process
     attempt: int  # the node's consecutive failures, this one included
     checkpoint: int  # the last one set before the failure
-    reason: Any
+    reason: Any  # the exception, or what run.fail() was given
     at: float = 0.0  # seconds on the driver's clock
 
     def __str__(self) -> str:
@@ -134,13 +138,13 @@ class PolicyEvent:
         at: float = 0.0,
         since: float = 0.0,
     ) -> None:
-        self.kind = kind
-        self.node = node
+        self.kind = kind  # what happened
+        self.node = node  # to whom
         self.to = to  # on success: the next node, or EXIT
         self.reason = reason  # on failure; on ROLLBACK_SUCCESS that of the failure that was rolled back
         self.attempt = attempt  # consecutive failures of this node
-        self.checkpoint = checkpoint
-        self.state = {} if state is None else state
+        self.checkpoint = checkpoint  # the last one that this visit of the node set; 0: none
+        self.state = {} if state is None else state  # what was recorded with it
         self._failures = failures
         self._history = history
         self.at = at  # now, in seconds on the driver's clock

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hafta.engine.words import PolicyEvent, Verdict
 
+#: As a number of attempts: never give up.
 FOREVER = float("inf")
 
 

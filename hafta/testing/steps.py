@@ -29,11 +29,11 @@ _SUCCESSES = frozenset({Kind.NORMAL_SUCCESS, Kind.ROLLBACK_SUCCESS})
 class Step(Frozen):
     """One policy event and what followed from it."""
 
-    sequence: str
-    node: str
-    kind: Kind
-    attempt: int
-    checkpoint: int
+    sequence: str  # its name
+    node: str  # its name
+    kind: Kind  # what happened
+    attempt: int  # the node's consecutive failures
+    checkpoint: int  # the last one that the node had set; 0: none
     reason: Any  # on failure
     next: str  # the node that is the current one now, or how the call ended: "done", "failed", "panicked"
 

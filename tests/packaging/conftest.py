@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-sys.path.insert(0, str(ROOT / "packaging" / "generate"))
+sys.path[:0] = [str(ROOT / "packaging" / "generate"), str(ROOT / "docs" / "site")]
 
 
 def pytest_itemcollected(item):
