@@ -36,10 +36,11 @@ class MachineError(AssertionError):
 class Machine:
     """A container with systemd as PID 1. Usable as a context; leaving it removes the machine."""
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: Suite, *options: str) -> None:
         self.suite = suite
+        self.options = options  # of podman run
         self.name = f"hafta-test-{os.getpid()}-{suite.label}-{next(_numbers)}"
-        self._pid = 0
+        self.pid = 0
 
     def __enter__(self) -> Self:
         return self.boot()
@@ -55,7 +56,7 @@ class Machine:
                 *("run", "--detach", "--name", self.name, "--label", f"hafta.owner={owner_of(os.getpid())}"),
                 *("--network", "none", "--systemd", "always", "--cap-add", CAPABILITIES),
                 *("--sysctl", f"net.unix.max_dgram_qlen={JOURNAL_QUEUE}"),
-                *("--rootfs", f"{tree}:O", "/sbin/init"),
+                *(*self.options, "--rootfs", f"{tree}:O", "/sbin/init"),
             )
             self._wait_for_boot()
         except BaseException:
@@ -79,7 +80,7 @@ class Machine:
         self, *command: str, check: bool = True, timeout: float = LONGEST, stdin: str | bytes = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root in the machine. Raises MachineError if it fails, unless told not to check."""
-        words = ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--", *command]
+        words = ["nsenter", "--target", str(self.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--", *command]
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb"}
         data = stdin.encode() if isinstance(stdin, str) else stdin
         raw = subprocess.run(words, env=environ, input=data, check=False, capture_output=True, timeout=timeout, cwd="/")
@@ -163,7 +164,7 @@ class Machine:
         self.wait_until(f"{unit} is {state}", lambda: self.get(unit, "ActiveState") == state, timeout)
 
     def _wait_for_boot(self) -> None:
-        self._pid = int(self._inspect("Pid"))
+        self.pid = int(self._inspect("Pid"))
         state = lambda: self.run("systemctl", "is-system-running", check=False).stdout
         self.wait_until("systemd answers", lambda: state() in {"running\n", "degraded\n"})
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from booted.runtime import lock
@@ -42,6 +42,10 @@ class Suite:
     variant: str = ""  # one with other packages, in a word
     packages: tuple[str, ...] = ()  # these, in place of those that every machine has
     setup: tuple[str, ...] = ()  # more steps
+
+    def with_packages(self, variant: str, packages: tuple[str, ...], setup: tuple[str, ...] = ()) -> Suite:
+        """Return the same release with these packages."""
+        return replace(self, variant=variant, packages=packages, setup=setup)
 
     @property
     def label(self) -> str:
