@@ -119,7 +119,7 @@ def run(
     *,
     program: Program | None = None,
     settings: Iterable[Setting] = (),
-    pause: float = 0.0,
+    pause: float | Callable[[Values], float] = 0.0,
     ready: bool = True,
     checkpoints: Checkpoints | CheckpointsOf | None = None,
     warm: bool = False,
@@ -132,8 +132,8 @@ def run(
 
     `data` is the userdata, or a function that makes it from the settings; it lives as long as the process. `settings`
     are the program's own settings (hafta.settings); or `program` describes the whole program. `pause` is the time
-    between two calls, in seconds. READY is sent before the first call, unless `ready` is false: then a node calls
-    `run.runtime.ready()`.
+    between two calls, in seconds, or a function that makes it from the settings. READY is sent before the first call,
+    unless `ready` is false: then a node calls `run.runtime.ready()`.
 
     When the sequence succeeds, the next call begins. When it fails, the service ends with status 1, and its overlord
     restarts it. Signals, watchdog, journal and the other statuses are those of hafta.service.main.
@@ -150,6 +150,7 @@ def run(
 
     def body(service: Service, values: Values) -> None:
         userdata = data(values) if callable(data) else data
+        rest = pause(values) if callable(pause) else pause
         if not service.is_warm:
             _mention_timeouts(service, sequence)
         _show(service, sequence, ready=ready)
@@ -164,7 +165,7 @@ def run(
                     return
                 if service.may_go():
                     os.kill(os.getpid(), signal.SIGTERM)  # raises Stop, as if the parent had sent it
-                service.sleep(pause)
+                service.sleep(rest)
 
     durable = checkpoints is not None
     program = program or program_of(sequence, settings=settings, durable=durable)

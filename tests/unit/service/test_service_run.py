@@ -5,7 +5,7 @@ from processes import PATIENCE, Child, JournalChild, sequence
 
 import hafta
 from hafta import exits, settings
-from hafta.service import run
+from hafta.service import Service, run
 from hafta.service.options import OF_WARM
 from hafta.service.runner import ONCE, program_of
 from hafta.settings import Program
@@ -85,6 +85,15 @@ def test_a_pause_lies_between_two_sequences_and_not_after_the_last():
         child.wait_line("read")
         child.wait_line("read")
         assert child.process.poll() is None
+
+
+def test_the_pause_can_be_made_of_the_settings(monkeypatch: pytest.MonkeyPatch):
+    slept: list[float] = []
+    monkeypatch.setattr(Service, "sleep", lambda _, seconds: slept.append(seconds))
+    feed = feed_of(hafta.EXIT, hafta.EXIT, *[OSError("gone")] * 5)
+    pause = lambda values: 2 * values.pace
+    assert run(feed, [], settings=[PACE], pause=pause, argv=["--pace", "150"], environ={}) == exits.FAILED
+    assert slept == [300, 300]
 
 
 def test_under_systemd_the_end_of_a_sequence_is_an_entry():
