@@ -35,6 +35,7 @@ MINE = [
     "docs/durable-rules.md",
     "examples/getstart/README.md",
     "examples/ha/README.md",
+    "examples/poller/README.md",
 ]
 
 

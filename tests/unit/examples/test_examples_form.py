@@ -1,0 +1,83 @@
+"""Each example has a README with a transcript, a program, a unit in the project's sandbox, and tests that pass."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from example_support import EXAMPLES, ROOT, blocks
+from processes import PATIENCE
+
+from hafta.check.look import look
+from hafta.units.sandbox import SANDBOX, Needs, sandbox
+
+#: What each unit opens of the sandbox.
+NEEDS = {
+    "poller": Needs(network=True),
+}
+#: Said by DynamicUser= already.
+IMPLIED = {"AmbientCapabilities"}
+
+
+def unit(name):
+    [path] = (EXAMPLES / name).glob("*.service")
+    return path
+
+
+def shut_in(text):
+    """Return the lines of a unit that shut it in, in their order."""
+    names = {name for name, _ in SANDBOX} | {"DeviceAllow", "ReadWritePaths"}
+    pairs = [tuple(line.split("=", 1)) for line in text.splitlines() if re.match(r"\w+=", line)]
+    return [pair for pair in pairs if pair[0] in names]
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_it_has_all_its_parts(name):
+    place = EXAMPLES / name
+    assert {path.name for path in place.iterdir()} >= {"README.md", unit(name).name, f"test_{name}.py"}
+    [transcript] = blocks(name, "console")
+    assert transcript.startswith("$ ")
+    text = (place / "README.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:3] == ["By hand", "As a service", "Its test"]
+    assert "python3 -m pytest" in text
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_its_program_can_be_read_in_one_go(name):
+    for path in (EXAMPLES / name).glob(f"{name}.*"):
+        assert len(path.read_text().splitlines()) <= 140
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_its_unit_stands_in_the_one_sandbox_of_the_project(name):
+    assert shut_in(unit(name).read_text()) == [pair for pair in sandbox(NEEDS[name]) if pair[0] not in IMPLIED]
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_hafta_check_says_nothing_but_that_a_link_stays_in_run(name):
+    answer = look([str(unit(name))], {})
+    assert {one.code for one in answer.findings} <= {"HC028"}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_systemd_understands_its_unit(name):
+    tool = shutil.which("systemd-analyze")
+    if tool is None:  # a machine of developers
+        assert not os.environ.get("CI")
+        return
+    done = subprocess.run([tool, "verify", str(unit(name))], capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if unit(name).name in line] == []
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_its_own_tests_pass_as_its_readme_says(name):
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("COVERAGE_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=EXAMPLES / name, env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=3 * PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d passed", done.stdout)
