@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "overlord"))
 from overlord_harness import Place
 from processes import PATIENCE
 
+from hafta.observe.sources import records
+
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 
@@ -62,11 +64,15 @@ class Shell:
     @contextmanager
     def another_terminal(self, command):
         """Run a command in another shell meanwhile."""
-        shell = subprocess.Popen(["/bin/bash", "-c", command], cwd=self.place, env=self.environ, start_new_session=True)
+        shell = subprocess.Popen(
+            ["/bin/bash", "-c", command], cwd=self.place, env=self.environ, start_new_session=True,
+            stdin=subprocess.PIPE,
+        )  # fmt: skip
         try:
             yield shell
         finally:
             kill_group(shell)
+            shell.stdin.close()
 
 
 def kill_group(shell):
@@ -97,7 +103,10 @@ def hold_transcript(shell, name, instead=()):
 def unit_here(name, unit, instead=()):
     """Return the text of an example's unit that runs here: this Python, and the program of this checkout."""
     text = (EXAMPLES / name / unit).read_text()
-    for old, new in ((f"/usr/bin/python3 -I /opt/{name}/", f"{sys.executable} {EXAMPLES}/{name}/"), *instead):
+    for old, new in (
+        (f"/usr/bin/python3 -I /opt/{unit.partition('.')[0]}/", f"{sys.executable} {EXAMPLES}/{name}/"),
+        *instead,
+    ):
         assert old in text, old
         text = text.replace(old, new)
     return text
@@ -112,3 +121,22 @@ def overlord_place():
         place.end()
     finally:
         place.clear()
+
+
+def start(place, name, unit, instead=()):
+    """Start the unit of an example below an overlord."""
+    place.unit(unit, unit_here(name, unit, instead))
+    return place.start("--set", f"PYTHONPATH={ROOT}", unit)
+
+
+def kill(overlord, unit):
+    """Kill the main process of a unit, and wait until there is the next one."""
+    starts = len(overlord.pids(unit))
+    os.kill(overlord.main(unit, starts), signal.SIGKILL)
+    overlord.main(unit, starts + 1)
+
+
+def kept(place, name):
+    """Return what a service has on record that outlives its calls."""
+    [entry] = records.find([f"{place.state}/{name}"])
+    return entry.kept

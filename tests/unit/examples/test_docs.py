@@ -36,6 +36,8 @@ MINE = [
     "examples/getstart/README.md",
     "examples/ha/README.md",
     "examples/poller/README.md",
+    "examples/queue/README.md",
+    "examples/serial/README.md",
 ]
 
 

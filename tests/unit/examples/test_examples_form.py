@@ -16,6 +16,8 @@ from hafta.units.sandbox import SANDBOX, Needs, sandbox
 #: What each unit opens of the sandbox.
 NEEDS = {
     "poller": Needs(network=True),
+    "queue": Needs(),
+    "serial": Needs(devices=("char-ttyUSB",)),
 }
 #: Said by DynamicUser= already.
 IMPLIED = {"AmbientCapabilities"}
@@ -36,7 +38,7 @@ def shut_in(text):
 @pytest.mark.parametrize("name", NEEDS)
 def test_it_has_all_its_parts(name):
     place = EXAMPLES / name
-    assert {path.name for path in place.iterdir()} >= {"README.md", unit(name).name, f"test_{name}.py"}
+    assert {path.name for path in place.iterdir()} >= {"README.md", f"test_{unit(name).stem}.py"}
     [transcript] = blocks(name, "console")
     assert transcript.startswith("$ ")
     text = (place / "README.md").read_text()
@@ -46,8 +48,9 @@ def test_it_has_all_its_parts(name):
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_its_program_can_be_read_in_one_go(name):
-    for path in (EXAMPLES / name).glob(f"{name}.*"):
-        assert len(path.read_text().splitlines()) <= 140
+    program = unit(name).with_suffix(".py")
+    assert len(program.read_text().splitlines()) <= 140
+    assert f"/opt/{program.stem}/{program.name}" in unit(name).read_text()
 
 
 @pytest.mark.parametrize("name", NEEDS)

@@ -1,13 +1,11 @@
 """examples/poller: its transcript is what it prints, and below the embedded overlord it outlives a real SIGKILL."""
 
-import os
 import shutil
-import signal
 import socket
 from contextlib import contextmanager
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, overlord_place, unit_here
+from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, overlord_place, start
 from processes import free_port, wait_until
 
 HERE = EXAMPLES / "poller"
@@ -42,12 +40,10 @@ def test_the_transcript_is_what_it_prints(shell):
 def test_below_the_overlord_it_is_killed_and_goes_on_with_the_etag_it_had(shell):
     with flaky(shell) as port, overlord_place() as place:
         url = ("https://example.org/prices --every 60", f"http://127.0.0.1:{port}/prices --every 600")
-        place.unit("poller.service", unit_here("poller", "poller.service", [url]))
-        overlord = place.start("--set", f"PYTHONPATH={shell.environ['PYTHONPATH']}", "poller.service")
-        document = f"{place.state}/poller/document"
-        wait_until(lambda: os.path.exists(document), overlord.text)
+        overlord = start(place, "poller", "poller.service", [url])
         overlord.wait_for('15 bytes, ETag "v1"')
-        os.kill(overlord.main("poller.service"), signal.SIGKILL)
-        overlord.main("poller.service", 2)
+        overlord.wait_for("Sequence was: poller succeeded")
+        kill(overlord, "poller.service")
         overlord.wait_for("Sequence was: poller succeeded", 2)
         assert len(overlord.find("15 bytes")) == 1  # what has not changed was not sent again
+        assert kept(place, "poller") == {"etag": '"v1"', "changes": 1}
