@@ -29,6 +29,7 @@ COMMANDS = {
     " does.",
     "demo": "Show what HAFTA does: a server, a client, bad data, kills, a hang; each explained when it is first seen.",
     "diagram": "Draw a sequence: its nodes, where each goes, how often it went back, and where it is now.",
+    "drill": "Break a running unit on purpose, measure how it comes back, and undo all of it, however the drill ends.",
     "guard": "Run a program that knows nothing of sd_notify, and say READY and WATCHDOG for it as long as its probes"
     " pass.",
     "log": "Show what happened to units: run by run, with repeats folded and gaps told.",

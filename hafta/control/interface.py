@@ -34,6 +34,10 @@ method ResetFailed(units: ?[]string) -> (jobs: []Outcome)
 # any more stays as it was; `problems` says why.
 method Reread() -> (changed: []string, problems: []string)
 
+# Note in the event log that a drill of a unit (hafta-drill(1)) begins, and how many microseconds it may last; or,
+# without `limit_usec`, that it has ended. What happens to the unit in between does not count as a failure.
+method Drill(unit: string, drill: string, limit_usec: ?int) -> ()
+
 # There is no such unit.
 error NoSuchUnit (unit: string, message: string)
 

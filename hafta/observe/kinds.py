@@ -97,10 +97,10 @@ def of_text(message: str) -> Kind:
 @cache
 def events() -> dict[str, type[Event]]:
     """Return every event that HAFTA can report, by MESSAGE_ID."""
-    from hafta.journal import durable_events, events, guard_events, overlord_events, warm_events
+    from hafta.journal import drill_events, durable_events, events, guard_events, overlord_events, warm_events
     from hafta.journal.event import Event
 
-    modules = (events, durable_events, guard_events, overlord_events, warm_events)
+    modules = (events, durable_events, guard_events, overlord_events, warm_events, drill_events)
     found = (value for module in modules for value in vars(module).values())
     kinds = (value for value in found if isinstance(value, type) and issubclass(value, Event))
     return {kind.MESSAGE_ID: kind for kind in kinds if kind.MESSAGE_ID}

@@ -52,6 +52,7 @@ MAY = {
     "check": {"diagram", "engine", "guard", "observe", "policies", "service", "stores", "systemd", "units"},
     "guard": {"fifo", "journal", "process", "service"},
     "overlord": {"control", "eventlog", "journal", "process", "units"},
+    "drill": {"control", "journal", "observe", "process", "systemd"},
     "demo": {"control", "journal", "overlord", "process", "units"},
     "hafta": BELOW_SERVICE,
     **{small: set() for small in SMALL},

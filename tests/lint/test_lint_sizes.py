@@ -13,6 +13,7 @@ FILE = 400
 ATTRIBUTES = 10
 #: How many attributes a class may have that has more.
 MORE = {
+    "drill.subject.Subject": 13,  # what two managers say of a unit, each under one name
     "engine.machine.Machine": 19,  # one call, whole: nobody else writes it, and each has its sentence there
     "engine.node.Node": 13,  # what users write of one node, each under the name that they write
     "engine.words.PolicyEvent": 11,  # what happened, as policies of users read it: no part of it would have a name

@@ -136,6 +136,7 @@ TYPED = {
     "run": {"run"},
     "c": {"check", "checkpoints", "ctl"},
     "ctl is-a": {"is-active"},
+    "drill feed ki": {"kill"},
     "checkpoints ": {"show", "discard"},
     "g": {"guard"},
     "u": {"unit"},

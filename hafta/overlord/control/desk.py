@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from hafta.journal.event import Event
     from hafta.overlord.control.host import Host
     from hafta.overlord.control.look import Look
     from hafta.overlord.control.verbs import Verbs
@@ -53,6 +54,10 @@ class Desk:
     def note(self, text: str) -> None:
         """Say who has asked for what."""
         self._host.note(text)
+
+    def report(self, event: Event) -> None:
+        """Report an event."""
+        self._host.report(event)
 
     @property
     def verbs(self) -> Verbs:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
+    from hafta.journal.event import Event
     from hafta.overlord.runner import Runner
     from hafta.units.unit import Unit
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
         def members(self, name: str) -> list[int]:
             """Return the processes of a unit."""
+
+        def report(self, event: Event) -> None:
+            """Report an event."""
 
         def note(self, text: str) -> None:
             """Say something that is not an event."""

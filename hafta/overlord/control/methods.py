@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Method = Callable[[wire.Request, Client], Answer]
 
 NAME_MAX = 255  # characters of a unit's name
+LIMIT_MAX = 86_400_000_000  # microseconds that a drill may be said to last
 UNITS_MAX = 1000  # units that one request may name
 
 
@@ -41,6 +42,7 @@ class Methods:
             f"{wire.INTERFACE}.Kill": self._kill,
             f"{wire.INTERFACE}.ResetFailed": self._reset_failed,
             f"{wire.INTERFACE}.Reread": self._reread,
+            f"{wire.INTERFACE}.Drill": self._drill,
         }
 
     def answer(self, client: Client, message: bytes) -> Iterator[bytes]:
@@ -105,6 +107,21 @@ class Methods:
             lambda changed, problems: client.resume(iter([wire.reply({"changed": changed, "problems": problems})]))
         )
         return iter(())
+
+    def _drill(self, request: wire.Request, _client: Client) -> Answer:
+        from hafta.journal.drill_events import DrillEnded, DrillStarted
+
+        unit, drill, limit = (request.parameters.get(name) for name in ("unit", "drill", "limit_usec"))
+        if not isinstance(drill, str) or not 0 < len(drill) <= NAME_MAX or not drill.isprintable():
+            raise wire.Fault(wire.INVALID_PARAMETER, parameter="drill")
+        if limit is not None and (not isinstance(limit, int) or not 0 < limit <= LIMIT_MAX):
+            raise wire.Fault(wire.INVALID_PARAMETER, parameter="limit_usec")
+        if unit not in self._desk.names():
+            raise wire.Fault(
+                wire.NO_SUCH_UNIT, unit=str(unit)[:NAME_MAX], message=f"no unit {unit!s:.{NAME_MAX}} runs here"
+            )
+        self._desk.report(DrillEnded(unit, drill) if limit is None else DrillStarted(unit, drill, limit))
+        yield {}
 
     def _reset_failed(self, request: wire.Request, client: Client) -> Answer:
         names = texts(request, "units") if "units" in request.parameters else self._desk.names()

@@ -15,6 +15,7 @@ ROOMS = {
     "ctl": "control journal",
     "demo": "demo journal",
     "diagram": "control eventlog journal observe units",
+    "drill": "drill journal",
     "guard": "guard journal",
     "log": "control eventlog journal observe units",
     "metrics": "journal observe",

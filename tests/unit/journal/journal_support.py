@@ -6,13 +6,13 @@ import fcntl
 import os
 import socket
 
-from hafta.journal import durable_events, events, guard_events, overlord_events, warm_events
+from hafta.journal import drill_events, durable_events, events, guard_events, overlord_events, warm_events
 from hafta.journal.event import Event
 from hafta.journal.sink import Sink
 
 KINDS = [
     kind
-    for module in (events, durable_events, guard_events, overlord_events, warm_events)
+    for module in (events, durable_events, guard_events, overlord_events, warm_events, drill_events)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind.MESSAGE_ID
 ]

@@ -6,7 +6,7 @@ import re
 import pytest
 from journal_support import KINDS
 
-from hafta.journal import durable_events, events, guard_events, overlord_events, warm_events
+from hafta.journal import drill_events, durable_events, events, guard_events, overlord_events, warm_events
 from hafta.journal.event import REASON_MAX, Event, show_checkpoint, show_duration, show_reason
 
 
@@ -144,6 +144,10 @@ SENTENCES = [
      "Unit a.service: the embedded overlord does not honour Nice= (line 7), CPUQuota= (line 9)"),
     (overlord_events.OrphansKilled(1), "Killed 1 process that the units had left behind"),
     (overlord_events.OrphansKilled(3), "Killed 3 processes that the units had left behind"),
+    (drill_events.DrillStarted("a.service", "kill", 260_000_000),
+     "Drill kill of a.service begins: it lasts 4 min 20 s at most"),
+    (drill_events.DrillEnded("a.service", "kill"),
+     "Drill kill of a.service has ended, and what it had changed is undone"),
     (warm_events.WorkerHung("s", 12, "hung in work: no progress for 1.0 s (allowed 1 s), state S"),
      "Worker 12 of service s hung in work: no progress for 1.0 s (allowed 1 s), state S. It is ended"),
     (warm_events.WorkerReplaced("s", 12, 13, "was killed by SIGKILL", 1, 1),

@@ -1,0 +1,187 @@
+"""How each change is undone: records that can be sent to the holder as text, and tried again without harm.
+
+The rules:
+
+1. An undo finds out by itself whether there is anything to undo: twice is as good as once.
+2. A process is named by its id and its start, and is signalled by pidfd: another one with that id is left alone.
+3. What is not there any more needs no undo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+
+from hafta.drill.managers import manager_of
+from hafta.frozen import Frozen
+from hafta.process.stat import read_process
+from hafta.process.table import descendants
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POLL = 0.1  # seconds between two looks
+AT_REST = 3  # looks in a row that find a unit at rest: then nobody starts it again
+
+
+def open_process(pid: int, started: int) -> int:
+    """Return a pidfd of the process that began then; -1: it is gone."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return -1
+    process = read_process(pid)
+    if process is None or process.is_dead or process.started != started:
+        os.close(fd)
+        return -1
+    return fd
+
+
+def signal_process(pid: int, started: int, signum: int) -> bool:
+    """Send a signal to the process that began then; False: it is gone. Raises OSError."""
+    fd = open_process(pid, started)
+    if fd < 0:
+        return False
+    try:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(fd, signum)
+            return True
+        return False
+    finally:
+        os.close(fd)
+
+
+class Undo(Frozen):
+    """One thing to be undone."""
+
+    def undo(self) -> None:
+        """Do it. Raises HaftaError or OSError."""
+        raise NotImplementedError
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        raise NotImplementedError
+
+
+class Continue(Undo):
+    """A process that was stopped."""
+
+    pid: int
+    started: int
+
+    def undo(self) -> None:
+        """Let it go on."""
+        signal_process(self.pid, self.started, signal.SIGCONT)
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        return f"kill -CONT {self.pid}"
+
+
+class Start(Undo):
+    """A unit that was up."""
+
+    manager: str
+    unit: str
+
+    def undo(self) -> None:
+        """Wait until it is up again, or nobody starts it any more: then start it."""
+        manager, end, rests = manager_of(self.manager), 0.0, 0
+        while (subject := manager.find(self.unit)) is not None:
+            end = end or time.monotonic() + subject.patience
+            process = read_process(subject.pid) if subject.is_up else None
+            if (process is not None and not process.is_dead) or time.monotonic() > end:
+                return
+            rests = rests + 1 if subject.is_at_rest else 0
+            if rests >= AT_REST:
+                manager.start(self.unit)
+                return
+            time.sleep(POLL)
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        if self.manager.startswith("/"):
+            return f"hafta ctl start {self.unit}"
+        return f"systemctl {'--user ' if self.manager == 'user' else ''}start {self.unit}"
+
+
+class Descriptors(Undo):
+    """A process that may not open a descriptor, and what it has forked since: the limit that it had before."""
+
+    pid: int
+    started: int
+    low: int
+    soft: int
+
+    def undo(self) -> None:
+        """Give it back where it is still the low one."""
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+                if soft == self.low:
+                    resource.prlimit(pid, resource.RLIMIT_NOFILE, (self.soft, hard))
+
+    def _processes(self) -> Iterator[int]:
+        fd = open_process(self.pid, self.started)
+        if fd >= 0:
+            os.close(fd)
+            yield self.pid
+            yield from descendants(self.pid)
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        return f"prlimit --pid {self.pid} --nofile={self.soft}:"
+
+
+class Ended(Undo):
+    """A drill that the log says has begun."""
+
+    manager: str
+    unit: str
+    drill: str
+
+    def undo(self) -> None:
+        """Note its end."""
+        from hafta.journal.drill_events import DrillEnded
+
+        manager_of(self.manager).note(DrillEnded(self.unit, self.drill))
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        return "nothing: the log says until when it may have lasted"
+
+
+KINDS: dict[str, type[Undo]] = {kind.__name__: kind for kind in (Continue, Start, Descriptors, Ended)}
+
+
+def encode(undo: Undo) -> bytes:
+    """Return it as text."""
+    return json.dumps([type(undo).__name__, list(undo.values())]).encode()
+
+
+def decode(data: bytes) -> Undo:
+    """Return what a text stands for."""
+    kind, values = json.loads(data)
+    return KINDS[kind](*values)
+
+
+def undo_all(undos: list[Undo]) -> list[str]:
+    """Undo all, the newest first, and forget them; return what could not be, and what to do by hand."""
+    problems = []
+    while undos:
+        one = undos.pop()
+        try:
+            one.undo()
+        except Exception as error:  # the rest is undone all the same
+            problems.append(f"not undone: {type(one).__name__.lower()}: {error}; by hand: {one.by_hand}")
+    return problems

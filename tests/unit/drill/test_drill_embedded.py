@@ -1,0 +1,195 @@
+"""`hafta drill` under a real overlord, on a real service."""
+
+import json
+import os
+import signal
+
+import pytest
+from drill_support import NO_LIMIT, begin, drilled, events, hafta
+from overlord_harness import NOTIFY
+from processes import below, is_alive, state_of, wait_until
+
+
+def test_a_service_that_is_killed_hangs_or_is_asked_to_end_is_back_and_each_part_of_that_is_measured(feed, drill):
+    overlord = feed()
+    first = overlord.main("feed.service")
+    status, answer, _ = drill("--times", "2")
+    assert (status, answer["ok"], answer["overlord"]) == (0, True, "embedded")
+    assert [one["drill"] for one in answer["drills"]] == ["kill", "stop", "term"]
+    for one in answer["drills"]:
+        assert (one["verdict"], one["restarts"], one["lost"], len(one["rounds"])) == ("ok", 2, 0, 2)
+        for each in one["rounds"]:
+            assert 0 <= each["noticed_seconds"] < each["ready_again_seconds"] < each["first_good_seconds"]
+            assert (each["resumed"]["node"], each["resumed"]["checkpoint"]) == ("work", 3)
+    assert [one["rounds"][0]["cause"] for one in answer["drills"]] == ["killed SIGKILL", "hang", "clean exit"]
+    assert answer["drills"][1]["noticed"]["longest_seconds"] <= answer["drills"][1]["ready_again"]["longest_seconds"]
+    assert len(overlord.pids("feed.service")) == 7
+    assert not is_alive(first)
+
+
+def test_the_table_has_a_line_for_each_drill(feed, place):
+    feed()
+    status, out, err = hafta(place, "drill", "feed", "kill", "--times", "1", "--yes")
+    head, line = out.splitlines()
+    assert status == 0, err
+    assert head.split("  ")[0] == "drill"
+    assert line.startswith("kill")
+    assert "work checkpoint(3)" in line
+    assert line.endswith("ok")
+
+
+def test_without_yes_the_plan_is_shown_and_nothing_is_done(feed, place):
+    overlord = feed()
+    status, out, err = hafta(place, "drill", "feed")
+    assert (status, out.count("undone:")) == (2, 3)
+    assert err == "hafta: error: nothing was done: --yes is missing\nhafta: read the plan; to carry it out, add --yes\n"
+    status, answer, _ = drilled(place, "feed", "--plan")
+    assert (status, answer["ok"], answer["drills"], len(answer["plan"])) == (0, None, [], 3)
+    assert len(overlord.pids("feed.service")) == 1
+    assert events(place, "feed", "drill-started") == []
+
+
+@pytest.mark.parametrize(("name", "restart"), [("term", "on-failure"), ("kill", "on-success"), ("kill", "no")])
+def test_a_drill_after_which_nobody_starts_the_unit_is_left_out_because_the_overlord_may_end_then(place, name, restart):
+    place.service("plain", "/bin/sleep 1000", f"Restart={restart}", unit=NO_LIMIT)
+    overlord = place.start("plain.service", until="plain.service is ready")
+    status, answer, _ = drilled(place, "plain", name, "--yes")
+    assert (status, answer["drills"][0]["left_out"]) == (0, True)
+    assert f"nobody starts it again (Restart={restart})" in answer["drills"][0]["verdict"]
+    assert len(overlord.pids("plain.service")) == 1
+
+
+def test_a_hang_that_nobody_would_notice_is_left_out(place):
+    place.service("plain", "/bin/sleep 1000", "Restart=always")
+    place.start("plain.service", until="plain.service is ready")
+    status, answer, _ = drilled(place, "plain", "stop", "--yes")
+    assert (status, answer["drills"][0]["left_out"]) == (0, True)
+    assert "WatchdogSec" in answer["drills"][0]["verdict"]
+
+
+def test_the_log_has_the_begin_and_the_end_of_each_drill(feed, drill, place):
+    feed()
+    drill("kill", "term", "--times", "1")
+    assert [one["fields"]["HAFTA_DRILL"] for one in events(place, "feed", "drill-started")] == ["kill", "term"]
+    assert [one["fields"]["HAFTA_DRILL"] for one in events(place, "feed", "drill-ended")] == ["kill", "term"]
+
+
+def test_an_expectation_that_is_missed_is_told_and_is_status_1(feed, place, drill):
+    feed()
+    expected = place.file("drill.toml")
+    with open(expected, "w") as file:
+        file.write('[all]\nlost = 0\n[kill]\nready-again = "1us"\nresumed = "elsewhere"\nrestarts = 1\n')
+    status, answer, _ = drill("kill", "--times", "1", "--expect", expected)
+    assert (status, answer["ok"]) == (1, False)
+    assert [line.split(":")[0] for line in answer["drills"][0]["missed"]] == ["ready-again", "resumed"]
+    assert answer["drills"][0]["missed"][1] == "resumed: work, expected elsewhere"
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_drill_that_is_ended_in_the_middle_undoes_all_of_it(place, by):
+    """The watchdog is long: the unit stays stopped by SIGSTOP until somebody lets it go on."""
+    command = place.script("ready.py", f"{NOTIFY}; s.send(b'READY=1'); import time; time.sleep(1000)")
+    place.service("plain", command, "Type=notify", "WatchdogSec=600", "Restart=always")
+    overlord = place.start("plain.service", until="plain.service is ready")
+    main = overlord.main("plain.service")
+    with begin(place, "drill", "plain", "stop", "--times", "1", "--yes") as drill:
+        wait_until(lambda: state_of(main) == "T", "it is stopped")
+        holder = below(drill.pid)
+        drill.send_signal(by)
+        _, err = drill.communicate()  # it is over when the holder, too, has ended
+    assert drill.returncode != 0
+    assert "Traceback" not in err
+    assert (by == signal.SIGINT) or "all that it had changed is undone" in err
+    wait_until(lambda: state_of(main) not in "tT", "it goes on")
+    wait_until(lambda: not any(is_alive(pid) for pid in holder), "the holder ends")
+    assert overlord.pids("plain.service") == [main]
+    assert len(events(place, "plain", "drill-ended")) == 1
+
+
+def test_a_drill_that_is_killed_while_the_unit_is_down_has_it_started(place):
+    place.service("plain", "/bin/sleep 1000", "Restart=always", "RestartSec=3")
+    overlord = place.start("plain.service", until="plain.service is ready")
+    main = overlord.main("plain.service")
+    with begin(place, "drill", "plain", "kill", "--yes") as drill:
+        wait_until(lambda: not is_alive(main), "it is killed")
+        drill.kill()
+        overlord.wait_for("plain.service is ready", 2)
+        drill.communicate()
+    found = json.loads(hafta(place, "status", "plain", "--json")[1])["services"][0]
+    assert (found["health"], len(events(place, "plain", "drill-ended"))) == ("up", 1)
+
+
+def test_a_drill_whose_holder_dies_undoes_all_itself_and_says_so(place, feed):
+    overlord = feed()
+    with begin(place, "drill", "feed", "kill", "--times", "50", "--yes") as drill:
+        overlord.wait_for("feed.service is ready", 2)
+        (holder,) = below(drill.pid)
+        os.kill(holder, signal.SIGKILL)
+        _, err = drill.communicate()
+    assert drill.returncode == 1
+    assert "the process that undoes what the drill changes has died" in err
+    assert len(events(place, "feed", "drill-ended")) == 1
+
+
+def test_only_one_drill_of_a_unit_runs_at_a_time(place, feed, drill):
+    overlord = feed()
+    with begin(place, "drill", "feed", "kill", "--times", "50", "--yes") as first:
+        overlord.wait_for("feed.service is ready", 2)
+        status, out, err = hafta(place, "drill", "feed", "--yes")
+        first.kill()
+        first.communicate()
+    assert (status, out) == (2, "")
+    assert "another drill of feed.service runs" in err
+    assert drill("kill", "--times", "1")[0] == 0
+
+
+@pytest.mark.parametrize("how", ["Requires", "BindsTo"])
+def test_a_unit_that_others_require_is_refused(place, feed, how):
+    place.service("above", "/bin/sleep 1000", unit=(f"{how}=feed.service", "After=feed.service"))
+    feed(others=("above.service",))
+    status, _, err = hafta(place, "drill", "feed", "--yes")
+    assert status == 2
+    assert err.splitlines()[0] == (
+        "hafta: error: feed.service is required by above.service, which would go down with it"
+    )
+    assert len(err.splitlines()) == 2
+
+
+def test_a_unit_without_a_restart_left_is_refused(place, feed):
+    overlord = feed(unit=("StartLimitIntervalSec=1h", "StartLimitBurst=2"))
+    status, _, err = hafta(place, "drill", "feed", "--yes")
+    assert status == 2
+    assert "has no restart left: its start limit allows 2 starts in 3600 s" in err
+    assert len(overlord.pids("feed.service")) == 1
+
+
+def test_a_drill_waits_so_that_a_start_is_always_left(place, feed, drill):
+    overlord = feed(unit=("StartLimitIntervalSec=5", "StartLimitBurst=3"))
+    status, answer, _ = drill("kill", "--times", "5")
+    assert (status, answer["drills"][0]["restarts"]) == (0, 5)
+    assert overlord.find("too often|start-limit") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["feed", "flood"], 2, "there is no drill 'flood'"),
+        (["feed", "--times", "0"], 2, "a number of rounds from 1 to 100"),
+        ([], 2, "name a unit"),
+        (["nothing"], 4, "there is no unit nothing.service that runs here"),
+        (["feed", "--expect", "/nonexistent"], 2, "/nonexistent"),
+    ],
+)
+def test_what_cannot_be_done_is_a_line_and_a_status(place, feed, words, status, said):
+    feed()
+    found, out, err = hafta(place, "drill", *words, "--yes")
+    assert (found, out) == (status, "")
+    assert said in err
+
+
+def test_a_unit_that_is_stopped_is_refused(place, feed):
+    feed()
+    assert hafta(place, "ctl", "stop", "feed")[0] == 0
+    status, _, err = hafta(place, "drill", "feed", "--yes")
+    assert status == 2
+    assert "feed.service is not up: it is inactive" in err
