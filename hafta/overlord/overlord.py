@@ -276,6 +276,8 @@ class Overlord:
             self.killing = True
             self._manager.kill_all()
         else:
+            if signum == signal.SIGINT:
+                self.note("stopping all in order; a second Ctrl-C ends all at once")
             self._stop(f"signal {signum}" if signum > signal.SIGRTMIN else signal.Signals(signum).name)
 
     def _stop(self, reason: str) -> None:

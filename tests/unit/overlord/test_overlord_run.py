@@ -99,6 +99,7 @@ def test_units_start_in_order_and_stop_in_reverse_order(place):
     assert overlord.find(r"Unit (\w+).service is starting") == ["one", "two", "three"]
     assert overlord.stop(signal.SIGINT) == 0
     assert overlord.find(r"Unit (\w+).service is stopped") == ["three", "two", "one"]
+    assert overlord.find("stopping all in order; a second Ctrl-C ends all at once")
     assert overlord.lines[-1].endswith("Overlord stopped: SIGINT")
 
 
