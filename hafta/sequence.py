@@ -212,7 +212,11 @@ class Sequence(Shape[Data]):
         if self.is_async:
             runtime = runtime or world.current()
             _refuse_loop(self, outer)
-            return runtime.run_async(self._call_async(data, start, runtime, checkpoints, outer))
+            coroutine = self._call_async(data, start, runtime, checkpoints, outer)
+            try:
+                return runtime.run_async(coroutine)
+            finally:
+                coroutine.close()  # without a warning, if a stop came before it began
         start = self._start(start)
         with Call(self, data, start=start, runtime=runtime, checkpoints=checkpoints, outer=outer) as call:
             drive(call.open())

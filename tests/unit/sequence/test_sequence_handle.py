@@ -1,5 +1,10 @@
 """What the functions of a node are given and can do: checkpoints, state, history, userdata, words."""
 
+import gc
+import warnings
+
+import pytest
+
 import hafta
 from hafta import EXIT, FAIL_SEQUENCE, NORMAL_FAIL, ROLL_BACK_CURRENT, ROLLBACK_FAIL, ROLLBACK_SUCCESS
 from hafta.testing import FakeRuntime
@@ -152,3 +157,22 @@ def test_a_rollback_entry_says_where_the_node_stands_in_the_code(call):
     assert file == __file__
     assert name.endswith("<locals>.work")
     assert line == work.normal_function.__code__.co_firstlineno
+
+
+def test_a_stop_before_the_loop_runs_leaves_no_warning_of_a_coroutine_that_nobody_awaited():
+    sequence = hafta.Sequence("slow")
+
+    @sequence.node
+    async def work(run):
+        return hafta.EXIT
+
+    class Stopping(FakeRuntime):
+        def run_async(self, coroutine):
+            raise KeyboardInterrupt
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(KeyboardInterrupt):
+            sequence.call(runtime=Stopping())
+        gc.collect()
+    assert not warned
