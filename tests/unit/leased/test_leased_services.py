@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import time
 
@@ -22,12 +21,15 @@ WORKING = sequence(
     """
 run.say(f"works with {run.token}, attempt {run.attempt}")
 run.checkpoint(7, path="x")
-while True:
-    run.sleep(0.05)
-    run.checkpoint(7, at=time.time())
+try:
+    while True:
+        run.sleep(0.05)
+        run.checkpoint(7, at=time.time())
+finally:
+    run.say(f"left at {time.monotonic()}")
 """,
     RECORDED,
-    undo="run.say(f'undo {checkpoint} {run.state[\"path\"]} {type(run.reason).__name__}')",
+    undo="run.say(f'undo {checkpoint} {run.state[\"path\"]} {type(run.reason).__name__} at {time.monotonic()}')",
 )
 
 
@@ -74,12 +76,13 @@ def test_a_holder_that_is_cut_off_ends_with_its_own_status_before_the_other_one_
     cut = place.url().replace(str(place.server.port), str(place.relay.port))
     with two(cut, place.url(), ttl=8) as (first, second, token):
         place.relay.cut = True
-        status, _, err = first.finish()
+        status, out, err = first.finish()
         assert status == exits.LOST
         assert "record feed: lost: " in err
         assert "this process must end, because another one may do its work" in err
-        assert not select.select([second.process.stdout], [], [], 0)[0], "the other one does not work yet"
-        assert second.wait_line("undo") == "undo 7 x Interrupted"
+        undone, _, at = second.wait_line("undo").partition(" at ")
+        assert undone == "undo 7 x Interrupted"
+        assert float(out.rpartition("left at ")[2]) < float(at), "the other one works when this one does not any more"
         assert token_of(second) > token
 
 

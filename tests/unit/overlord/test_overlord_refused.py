@@ -97,11 +97,11 @@ def test_a_keeper_that_was_made_meanwhile_is_not_made_once_more(estate):
 
 def test_a_keeper_that_is_too_slow_does_not_take_its_end_for_that_of_the_overlord(estate, monkeypatch):
     kill, wait = os.kill, keeper.signal.sigtimedwait
-    monkeypatch.setattr(keeper, "PATIENCE", 0.5)
     monkeypatch.setattr(keeper, "_fork_for", lambda *_: wait((), 1.5) or 1)
     guard = Keeper()
     guard.start()
     guard.entrust(estate)
+    guard._channel._end.settimeout(0.5)
     monkeypatch.setattr(os, "kill", lambda *given: wait((), 3.0) or kill(*given))
     assert guard._ask(("fork",), ()) is None
     assert os.path.isdir(estate.own)

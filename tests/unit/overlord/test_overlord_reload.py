@@ -58,16 +58,16 @@ def test_exec_reload_knows_the_main_process_and_the_unit_stays_active(start):
 
 
 @pytest.mark.parametrize(
-    ("command", "why"),
+    ("command", "seconds", "why"),
     [
-        ("/bin/false", "ExecReload= failed"),
-        ("/none", "ExecReload= failed: cannot run /none: No such file or directory"),
-        ("/bin/sleep 99", "it was not reloaded in time (TimeoutStartSec=)"),
+        ("/bin/false", 60, "ExecReload= failed"),
+        ("/none", 60, "ExecReload= failed: cannot run /none: No such file or directory"),
+        ("/bin/sleep 99", 0.5, "it was not reloaded in time (TimeoutStartSec=)"),
     ],
 )
-def test_a_reload_that_fails_changes_nothing_else(start, command, why):
+def test_a_reload_that_fails_changes_nothing_else(start, command, seconds, why):
     reloads = start(
-        "ExecStart=/bin/sleep 1000", f"ExecReload={command}", "ExecReload=/bin/echo never", "TimeoutStartSec=0.5"
+        "ExecStart=/bin/sleep 1000", f"ExecReload={command}", "ExecReload=/bin/echo never", f"TimeoutStartSec={seconds}"
     )
     overlord = reloads.ask()
     assert overlord.wait_for("Unit u.service was not reloaded: (.*)") == [why]

@@ -112,9 +112,9 @@ def test_versions_are_ordered_as_their_specification_says():
 
 def test_a_long_version_costs_no_more_than_its_length():
     text = "1." * 20_000
-    before = time.monotonic()
+    before = time.process_time()
     assert order_of_versions(text, text + "1") == -1
-    assert time.monotonic() - before < 5
+    assert time.process_time() - before < 5
 
 
 #: Path -> whether it leads over the server that is mounted at /net and, by a link, from LINK.
