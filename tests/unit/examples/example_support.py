@@ -49,6 +49,7 @@ class Shell:
     def run(self, commands):
         """Run commands one after the other in one shell; return what each has printed, stderr too."""
         marked = "".join(f"{command}\necho; echo ::\n" for command in commands)
+        marked += "exec > /dev/null 2>&1\nkill $(jobs -p)\nwait\n"
         shell = subprocess.Popen(
             ["/bin/bash"], cwd=self.place, env=self.environ, start_new_session=True, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -103,10 +104,8 @@ def hold_transcript(shell, name, instead=()):
 def unit_here(name, unit, instead=()):
     """Return the text of an example's unit that runs here: this Python, and the program of this checkout."""
     text = (EXAMPLES / name / unit).read_text()
-    for old, new in (
-        (f"/usr/bin/python3 -I /opt/{unit.partition('.')[0]}/", f"{sys.executable} {EXAMPLES}/{name}/"),
-        *instead,
-    ):
+    text = text.replace(f"/usr/bin/python3 -I /opt/{unit.partition('.')[0]}/", f"{sys.executable} {EXAMPLES}/{name}/")
+    for old, new in instead:
         assert old in text, old
         text = text.replace(old, new)
     return text
