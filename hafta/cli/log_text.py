@@ -120,6 +120,8 @@ def runs(history: History, past: Past) -> list[dict[str, Any]]:
 
 
 def _who(entry: Entry) -> str:
+    if entry.trust is Trust.DRILL:
+        return "drill"
     if entry.trust in (Trust.MANAGER, Trust.MACHINE) and "HAFTA_EVENT" in entry.fields:
         return "overlord"
     return {Trust.MANAGER: "systemd", Trust.MACHINE: "machine"}.get(entry.trust, "")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFINITIONS = """\
 up, down       From READY to the end of the main process, or the first sign of a hang; from then until READY again.
 held           The part of being down that was waited on purpose: RestartSec=, and service-held-back.
-stopped        Asked to stop, or ended by itself. Not down, unless --count-stops.
+stopped        Asked to stop, ended by itself, or down in a drill. Not down, unless --count-stops.
 machine        Shut down, rebooting, asleep. Not down, but in the second line of the availability.
 unknown        The journal does not say. It makes a range, and is never guessed.
 availability   up / (up + down). Range: all that is unknown was down, or up.
@@ -41,6 +41,7 @@ def lines(unit: dict[str, Any], where: Sequence[str] = (), *, counts_stops: bool
     yield f"{shown(unit['unit'])}   {head}"
     yield from _availability(unit, counts_stops=counts_stops)
     yield from _failures(unit, where)
+    yield from _drills(unit)
     yield from _rollbacks(unit)
     yield from _unknown(unit)
     yield from _groups(unit["groups"])
@@ -150,6 +151,13 @@ def _failures(unit: dict[str, Any], where: Sequence[str]) -> Iterator[str]:
     if causes or more:
         head = f"{_counted(count['n'], 'failure')}{': ' if causes else ''}{causes}"
         yield _line("restarts", " · ".join([head, *more]))
+
+
+def _drills(unit: dict[str, Any]) -> Iterator[str]:
+    found = unit["drills"]
+    if found["outages"]:
+        names = ", ".join(map(shown, found["drills"]))
+        yield _line("(drill)", f"{found['outages']} x down for {lasting(found['seconds'])}, not counted: {names}")
 
 
 def _restorations(unit: dict[str, Any]) -> str:

@@ -35,7 +35,8 @@ def rows(seen: Seen, *, verbose: bool) -> Iterator[tuple[str, str]]:
 
 def _lines(service: Service, now: Now, *, verbose: bool) -> Iterator[str]:
     """Give the lines behind the name: since when and why, where it is, its overlord's counts, what to do."""
-    yield "  ".join(filter(None, (_since(service), " · ".join(service.why))))
+    drill = f"(drill) {service.recent.drill}" if service.recent and service.recent.drill else ""
+    yield "  ".join(filter(None, (drill, _since(service), " · ".join(service.why))))
     yield from map(_where, service.sequences)
     counts = " · ".join(filter(None, _counts(service)))
     if counts:
@@ -83,6 +84,8 @@ def _counts(service: Service) -> Iterator[str]:
         causes = ", ".join(f"{count} {_RESTARTS[name]}" for name, count in day.items() if count)
         if causes:
             yield f"in a day {causes}"
+        if service.recent.drilled:
+            yield f"in a day {service.recent.drilled} more (drill)"
     if service.next_start is not None:
         yield f"next start in {lasting(service.next_start)}"
     if service.watchdog and service.watchdog.left is not None:

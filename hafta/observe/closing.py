@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hafta.frozen import Frozen
+from hafta.observe.drills import without
 from hafta.observe.intervals import Class, overlay
 from hafta.observe.standing import State
 
@@ -30,6 +31,8 @@ class History(Frozen):
     spans: Sequence[Span]
     outages: Sequence[Outage]
     tally: Tally
+    drilled: Sequence[Outage] = ()  # those for which a drill is the reason, which do not count
+    drill: str = ""  # the one that is going on at the end
 
 
 def close(
@@ -42,7 +45,10 @@ def close(
     if shown is not None:
         _agree(fold, shown, end)
     spans = overlay(fold.track.spans(end), sleeps, Class.MACHINE, "sleep")
-    return History(fold.unit, begin, end, spans, fold.outages, fold.tally)
+    spans = without(spans, fold.outages, end)
+    counted = [one for one in fold.outages if not one.drill]
+    drilled = [one for one in fold.outages if one.drill]
+    return History(fold.unit, begin, end, spans, counted, fold.tally, drilled, fold.machine.drills.at(end))
 
 
 def begun_before(fold: Fold, shown: Shown | None) -> bool:

@@ -73,6 +73,8 @@ class OverlordReading(Reading):
         if fields.get(TRANSPORT) == OWN:
             if fields.get("MESSAGE_ID", "") in of_its_life():
                 return "", "", Trust.MACHINE
+            if self._is_of_drill(fields.get("MESSAGE_ID", "")):
+                return fields.get("UNIT", ""), "", Trust.DRILL
             return fields.get("UNIT", ""), fields.get("INVOCATION_ID", ""), Trust.MANAGER
         named, home = fields.get("UNIT", ""), fields.get("_SYSTEMD_UNIT", "")
         own = home if named in {"", home} else ""  # who names another unit is believed about neither

@@ -6,10 +6,11 @@ Whom to believe (fields that begin with `_` are set by journald, and cannot be f
    `_SYSTEMD_USER_UNIT=init.scope`: the first alone is true of every process of that user.
 2. journald and logind are believed by their `_SYSTEMD_UNIT`, and only about the machine.
 3. A service is believed about itself: `_SYSTEMD_UNIT` and `_SYSTEMD_INVOCATION_ID`, or those of the user's manager. If
-   what is not an event of HAFTA also has UNIT=, it may come from systemd's own child before it is the service: rule 5.
+   what is not an event of HAFTA also has UNIT=, it may come from systemd's own child before it is the service: rule 6.
 4. Where journald could not say who wrote, because the process had died, HAFTA_INVOCATION names the run. That is *late*,
    and counts if the manager has named that run, at that time, and other entries of the unit have the same `_UID`.
-5. What else bears a unit's name is shown, marked as not verified, and never counted.
+5. A drill is believed that root runs (`_UID=0`), or the user whose units are read: both could stop the unit as well.
+6. What else bears a unit's name is shown, marked as not verified, and never counted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from enum import Enum
 
 from hafta.eventlog.format import LOG
 from hafta.frozen import Frozen
-from hafta.observe.kinds import OF_LOGIND, OF_SLEEP, OF_THE_JOURNAL, OF_UNITS, SIGNS, Kind, of_ours, of_text
+from hafta.observe.kinds import OF_DRILLS, OF_LOGIND, OF_SLEEP, OF_THE_JOURNAL, OF_UNITS, SIGNS, Kind, of_ours, of_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Trust(Enum):
     MANAGER = "manager"
     MACHINE = "machine"
     SERVICE = "service"
+    DRILL = "drill"
     LATE = "late"
     UNVERIFIED = "unverified"
 
@@ -83,6 +85,7 @@ class Reading:
         self._user = user
         self._ours = of_ours()
         self._manager = f"user@{user}.service"
+        self._may_drill = ("0",) if user is None else (str(user),)
 
     def entry(self, raw: Raw) -> Entry:
         """Return the entry."""
@@ -115,6 +118,8 @@ class Reading:
     def _who(self, fields: Mapping[str, str]) -> tuple[str, str, Trust]:
         home = fields.get("_SYSTEMD_UNIT", "")
         number = fields.get("MESSAGE_ID", "")
+        if self._is_of_drill(number) and fields.get("_UID", "") in self._may_drill:
+            return fields.get("UNIT", ""), "", Trust.DRILL
         if self._user is None:
             if fields.get("_PID") == "1":
                 return fields.get("UNIT", ""), fields.get("INVOCATION_ID", ""), Trust.MANAGER
@@ -129,8 +134,11 @@ class Reading:
             return "", "", Trust.MACHINE
         return self._who_else(fields, named, own, run)
 
+    def _is_of_drill(self, number: str) -> bool:
+        return self._ours.get(number) in OF_DRILLS
+
     def _who_else(self, fields: Mapping[str, str], named: str, own: str, run: str) -> tuple[str, str, Trust]:
-        """Return unit, run and trust of an entry that is not a manager's: rules 3 to 5."""
+        """Return unit, run and trust of an entry that is not a manager's: rules 3, 4 and 6."""
         number = fields.get("MESSAGE_ID", "")
         if own and (number in self._ours or not named):
             return own, run, Trust.SERVICE

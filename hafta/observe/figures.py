@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from hafta.frozen import Frozen
+from hafta.observe.drills import PART
 from hafta.observe.estimate import Figure, Lasted, between_failures, mean, quantile, ratio
 from hafta.observe.intervals import DOWN, Class, Span, clip, parts, sums
 from hafta.observe.kinds import Kind
@@ -99,6 +100,7 @@ def report(history: History, window: Window, wall: Callable[[int], float]) -> di
         "restoration": _restoration(count, wall),
         "parts": _parts(count),
         "failures": _failures(count, count.of(tally.uncertain)),
+        "drills": _drills(history, count),
         "restarts": {"asked": count.of(tally.asked), "missing": tally.missing},
         "sequences": _sequences(count),
         "rollbacks": _rollbacks(count.events),
@@ -174,6 +176,13 @@ def _failures(count: Count, uncertain: int) -> dict[str, Any]:
         "failed_starts": sum(one.failed_starts for one in count.outages),
         "given_up": sum(bool(one.given_up) for one in count.outages),
     }
+
+
+def _drills(history: History, count: Count) -> dict[str, Any]:
+    """Return what went down because of drills, which is not counted anywhere else."""
+    drilled = [one for one in history.drilled if count.begin <= one.at < count.end]
+    took = sum(span.end - span.begin for span in count.spans if span.what is Class.STOPPED and span.part == PART)
+    return {"outages": len(drilled), "seconds": seconds(took), "drills": sorted({one.drill for one in drilled})}
 
 
 def _sequences(count: Count) -> dict[str, Any]:

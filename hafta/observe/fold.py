@@ -27,7 +27,8 @@ TABLE says which rule carries out what an entry means in which state. The rules:
 13. `close` asks the manager what is open: what it says of now is so; since when, only if it says that, too.
 14. A start by hand or at boot changes nothing until it is up; from its first failure on the unit is down.
 15. The workers of a warm service: hafta/observe/warm.py.
-16. Of an event log, the beginning and the end of an overlord are those of the journal in a container: rule 11. What is
+16. What goes down in a drill does not count: hafta/observe/drills.py.
+17. Of an event log, the beginning and the end of an overlord are those of the journal in a container: rule 11. What is
     damaged or missing there may have been anything: nothing is known since the last sign of life, until the next start.
 
 The invariant, which the tests hold against a model that works second by second: *where the fold says anything but
@@ -97,7 +98,9 @@ class Fold(Warm):
             self._of_machine(entry)
         if entry.trust is Trust.MACHINE:
             return
-        if entry.trust is Trust.LATE:
+        if entry.trust is Trust.DRILL:
+            self._drilled(entry)
+        elif entry.trust is Trust.LATE:
             self.tally.late(entry, self.run.name, self.ended)
         elif entry.trust is not Trust.UNVERIFIED and entry.unit == self.unit:
             if entry.trust is Trust.MANAGER:
@@ -106,6 +109,12 @@ class Fold(Warm):
                 self.tally.add(entry)
             for part in parts(entry):
                 self._carry_out(part)
+
+    def _drilled(self, entry: Entry) -> None:
+        if entry.unit == self.unit and entry.kind is Kind.DRILL_STARTED:
+            self.machine.drills.begin(entry.at, entry.number("HAFTA_LIMIT_USEC"), entry.fields.get("HAFTA_DRILL", ""))
+        elif entry.unit == self.unit:
+            self.machine.drills.end(entry.at)
 
     def _carry_out(self, entry: Entry) -> None:
         action = TABLE.get(entry.kind, {}).get(self.state, "-")

@@ -6,6 +6,7 @@ Strange: then nothing of it is used.
 
 from __future__ import annotations
 
+from hafta.observe.drills import Drills, without
 from hafta.observe.fold import Fold
 from hafta.observe.intervals import Class, Track, overlay
 from hafta.observe.machine import Machine
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hafta.observe.tally import Event, Loss
 
 MARKS, OUTAGES, NAMES = 32, 4, 64  # of the past, that later entries may still correct
-_CLASSES = {one.__name__: one for one in (Fold, Track, Run, Worker, Outage, Tally, Machine, Timeline)}
+_CLASSES = {one.__name__: one for one in (Fold, Track, Run, Worker, Outage, Tally, Machine, Drills, Timeline)}
 _ENUMS = {"Class": Class, "State": State}
 
 
@@ -36,12 +37,13 @@ class Settled:
 
     def __init__(self, fold: Fold, sleeps: Sequence[tuple[int, int]]) -> None:
         tally = fold.tally
-        self.spans: list[Span] = overlay(fold.track.settle(MARKS), sleeps, Class.MACHINE, "sleep")
-        self.outages: list[Outage] = fold.outages[:-OUTAGES]
+        spans = overlay(fold.track.settle(MARKS), sleeps, Class.MACHINE, "sleep")
+        self.spans: list[Span] = without(spans, fold.outages, fold.seen)
+        self.outages: list[Outage] = [one for one in fold.outages[:-OUTAGES] if not one.drill]
         self.events: list[Event] = tally.events[:]
         self.losses: list[Loss] = tally.losses[:]
         self.asked = len(tally.asked)
-        del fold.outages[:-OUTAGES]
+        fold.outages[:-OUTAGES] = [one for one in fold.outages[:-OUTAGES] if one.drill][-MARKS:]
         for some in (tally.events, tally.losses, tally.asked, tally.uncertain):
             some.clear()
         _forget(fold.ended)

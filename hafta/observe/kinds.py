@@ -51,6 +51,8 @@ class Kind(Enum):
     SUCCEEDED = "sequence-succeeded"
     SEQUENCE_FAILED = "sequence-failed"
     EVENTS_DROPPED = "events-dropped"
+    DRILL_STARTED = "drill-started"
+    DRILL_ENDED = "drill-ended"
     OURS = "another event"
     TEXT = "a line"
 
@@ -79,6 +81,8 @@ OF_LOGIND = {"98268866d1d54a499c4e98921d93bc40": Kind.SHUTDOWN}
 OF_SLEEP = {"6bbd95ee977941e497c48be27c254128": Kind.SLEEPING, "8811e6df2a8e40f58a94cea26f8ebf14": Kind.AWAKE}
 #: Units whose end or start is a sign that the machine shuts down.
 SIGNS = {("multi-user.target", Kind.STOPPED), ("shutdown.target", Kind.STARTED)}
+#: Of hafta drill.
+OF_DRILLS = (Kind.DRILL_STARTED, Kind.DRILL_ENDED)
 
 #: The manager writes these without a MESSAGE_ID.
 TEXTS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hafta.eventlog.format import LOG
 from hafta.frozen import Frozen
+from hafta.observe.drills import PART
 from hafta.observe.entry import Trust
 from hafta.observe.intervals import Class
 from hafta.observe.kinds import Kind
@@ -51,14 +52,18 @@ def lines(
     """
     gaps = gaps or Gaps()
     held: Line | None = None
+    drilled: set[str] = set()  # units of which a drill is going on
     for entry in entries:
         found = [Line(entry, entry, 1, text, is_gap=True) for text in gaps.before(entry)]
         stands_for = max(1, entry.number("HAFTA_REPEATED", 1))
+        if entry.trust is Trust.DRILL:
+            (drilled.add if entry.kind is Kind.DRILL_STARTED else drilled.discard)(entry.unit)
         if entry.kind not in (Kind.LAST_SEEN, Kind.DAMAGED) and is_wanted(entry):
             if held and not found and likeness(entry) == likeness(held.last):
                 held = held.replace(last=entry, count=held.count + stands_for)
                 continue
-            found.append(Line(entry, entry, stands_for, says(entry)))
+            is_drilled = entry.trust in (Trust.MANAGER, Trust.DRILL) and entry.unit in drilled
+            found.append(Line(entry, entry, stands_for, f"{'(drill) ' if is_drilled else ''}{says(entry)}"))
         if held and found:
             yield held
         if found:
@@ -157,6 +162,8 @@ class Gaps:
 def told(history: History) -> list[Told]:
     """Return the runs of a history that were up, in their order."""
     causes = {outage.run: outage.cause for outage in history.outages}
+    causes |= {outage.run: f"{outage.cause} (drill)" for outage in history.drilled}
+    by_drill = {outage.run for outage in history.drilled}
     found: list[Told] = []
     slept = False
     for place, span in enumerate(history.spans):
@@ -165,6 +172,7 @@ def told(history: History) -> list[Told]:
         after = history.spans[place + 1] if place + 1 < len(history.spans) else None
         how = {Class.STOPPED: "stopped", Class.MACHINE: "with the machine", Class.UNKNOWN: "unknown"}
         end = "running" if after is None else how.get(after.what) or causes.get(span.run, "unknown")
+        end = causes[span.run] if after is not None and after.part == PART and span.run in by_drill else end
         is_same = bool(found) and found[-1].run == span.run and bool(span.run or slept)  # a sleep, or another worker
         begin = found.pop().begin if is_same else span.begin
         slept = after is not None and after.part == "sleep"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafta.observe.drills import Drills
 from hafta.observe.kinds import Kind
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ class Machine:
         self.at = 0  # when the machine was back, or, after a shutdown, when it was off
         self.known_until = 0
         self.log = ""  # the event log in which the newest entry of the unit is; empty: the journal
+        self.drills = Drills()  # of the unit: somebody at this machine does them
         self._boot = ""
         self._stopped: int | None = None  # when the journal stopped
         self._newest = 0  # entry, of anybody

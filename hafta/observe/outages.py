@@ -23,13 +23,14 @@ RESULTS = {
 class Outage:
     """A time in which the unit was down: from `at` until `until`, if it is over."""
 
-    __slots__ = ("at", "cause", "failed_starts", "given_up", "is_failure", "outcome", "run", "until")
+    __slots__ = ("at", "cause", "drill", "failed_starts", "given_up", "is_failure", "outcome", "run", "until")
 
     def __init__(self, at: int, cause: str, run: str, *, is_failure: bool) -> None:
         self.at = at
         self.cause = cause
         self.run = run  # the one that ended
         self.is_failure = is_failure  # whether it had been up before
+        self.drill = ""  # the one that was going on, which is why
         self.failed_starts = 0
         self.given_up = ""  # why the manager did not start it again
         self.until: int | None = None

@@ -35,6 +35,7 @@ def _service(service: Service, now: Now) -> dict[str, Any]:
         "unit": service.unit,
         "overlord": service.overlord,
         "health": service.health,
+        "drill": (service.recent and service.recent.drill) or None,
         "why": list(service.why),
         "since": None if service.since is None else iso(now.real - service.since),
         "up_seconds": _seconds(service.up),
@@ -58,7 +59,7 @@ def _service(service: Service, now: Now) -> dict[str, Any]:
 
 def _restarts(service: Service) -> dict[str, Any]:
     recent = service.recent
-    causes = {name: recent and getattr(recent, name) for name in ("killed", "hung", "exit", "asked")}
+    causes = {name: recent and getattr(recent, name) for name in ("killed", "hung", "exit", "asked", "drilled")}
     return {"total": service.facts.get("NRestarts"), **causes}
 
 

@@ -39,6 +39,8 @@ class Recent(Frozen):
     asked: int | None = None
     rollbacks: int | None = None
     last: Rollback | None = None
+    drilled: int = 0  # how often it was down because of a drill, which counts nowhere else
+    drill: str = ""  # the one that is going on
 
 
 def recent(history: History, since: int, last: Rollback | None) -> Recent:
@@ -50,7 +52,16 @@ def recent(history: History, since: int, last: Rollback | None) -> Recent:
     asked = sum(at >= since for at in tally.asked)
     rollbacks = sum(each.stands_for for each in tally.events if each.kind in ROLLBACKS and each.at >= since)
     is_whole = not any(loss.at >= since for loss in tally.losses)
-    return Recent(killed, hung, ended, asked, rollbacks if is_whole else None, last)
+    return Recent(
+        killed,
+        hung,
+        ended,
+        asked,
+        rollbacks if is_whole else None,
+        last,
+        sum(one.at >= since for one in history.drilled),
+        history.drill,
+    )
 
 
 def rollback(fields: Mapping[str, str], at: float, attempt: int) -> Rollback:

@@ -162,6 +162,7 @@ class Standing:
     def _fall(self, at: int, cause: str, *, is_failure: bool) -> None:
         self._end_outage(at, "unknown")
         self.outages.append(Outage(at, cause, self.run.name, is_failure=is_failure))
+        self.outages[-1].drill = self.machine.drills.at(at)
         self.state = State.DOWN
 
     def _fail_start(self, at: int) -> None:

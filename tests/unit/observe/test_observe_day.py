@@ -137,7 +137,7 @@ def test_status_has_the_last_day(tell, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert problems(answer, schema("status")) == []
     [found] = answer["services"]
-    assert found["restarts"] == {"total": 1, "killed": 1, "hung": 0, "exit": 0, "asked": 0}
+    assert found["restarts"] == {"total": 1, "killed": 1, "hung": 0, "exit": 0, "asked": 0, "drilled": 0}
     assert found["last_rollback"].pop("at").endswith("Z")
     assert found["last_rollback"] == {"node": "work", "error": None, "reason": "bad", "attempt": 2}
     assert (found["rollbacks_24h"], answer["missing"]) == (1, [])
@@ -157,7 +157,7 @@ def test_without_a_journal_it_says_so_unless_it_is_not_to_look(capsys, monkeypat
     answer = json.loads(capsys.readouterr().out)
     assert answer["missing"] == ([] if is_complete else [NONE])
     [found] = answer["services"]
-    assert found["restarts"] == {"total": 1, "killed": None, "hung": None, "exit": None, "asked": None}
+    assert found["restarts"] == {"total": 1, "killed": None, "hung": None, "exit": None, "asked": None, "drilled": None}
     assert (found["last_rollback"], found["rollbacks_24h"]) == (None, None)
 
 
