@@ -37,6 +37,8 @@ def write(root: Path, output: Path) -> None:
             place = output / page.relative_to(root)
             place.parent.mkdir(parents=True, exist_ok=True)
             text = blocks(linked(root, page, page.read_text(), output), place)
+            if page.parent.name == "howto" and page.name == "README.md":
+                text += contents(page.parent)
             place.write_text(text)
     site = root / "docs/site"
     for page in sorted(site.glob("pages/*.md")):
@@ -45,6 +47,12 @@ def write(root: Path, output: Path) -> None:
         place = output / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+
+
+def contents(folder: Path) -> str:
+    """Return what makes the other pages of a folder chapters of its first one."""
+    names = sorted(page.stem for page in folder.glob("*.md") if page.name != "README.md")
+    return "\n".join(["", "```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
 def linked(root: Path, page: Path, text: str, output: Path) -> str:

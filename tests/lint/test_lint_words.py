@@ -41,7 +41,7 @@ RIGHTFUL = {
 
 def texts():
     """Yield every file that people read, by its path in the project."""
-    patterns = ("hafta/**/*.py", "docs/*.md", "*.md", "examples/**/*.md", "units/*", "packaging/man/*")
+    patterns = ("hafta/**/*.py", "docs/**/*.md", "*.md", "examples/**/*.md", "units/*", "packaging/man/*")
     for pattern in patterns:
         for file in sorted(ROOT.glob(pattern)):
             yield str(file.relative_to(ROOT))
