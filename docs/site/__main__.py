@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
         status = sphinx(source, built, Path(work, "doctrees"))
         if status == 0:
             gathered(built)
+            (built / ".buildinfo").unlink(missing_ok=True)
             shutil.rmtree(output, ignore_errors=True)
             shutil.copytree(built, output)
     return status

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_each_package_needs_the_python_that_the_project_names(packages):
         assert re.search(r"(?m)^python\(abi\) = 3\.\d+$", library)
         return
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
-    for package in first.glob("*.deb"):
+    for package in [*first.glob("hafta_*.deb"), *first.glob("python3-hafta_*.deb")]:
         assert f"python3:any (>= {needed}~)" in run("dpkg-deb", "--field", package, "Depends")
 
 
@@ -113,7 +114,7 @@ def test_only_the_commands_want_to_read_the_journal_and_work_without(packages):
         needs = run(*deb, package, "Depends") if kind == "deb" else run(*rpm, "--requires", package)
         recommends = run(*deb, package, "Recommends") if kind == "deb" else run(*rpm, "--recommends", package)
         assert "python3-systemd" not in needs
-        assert ("python3-systemd" in recommends) == (not package.name.startswith("python3-hafta"))
+        assert ("python3-systemd" in recommends) == (not package.name.startswith(("python3-hafta", "hafta-doc")))
 
 
 def test_units_go_where_the_distribution_has_them(packages):
@@ -124,6 +125,55 @@ def test_units_go_where_the_distribution_has_them(packages):
     if kind == "deb":
         place = run("pkg-config", "--variable=systemdsystemunitdir", "systemd").strip()
         assert f".{place}/hafta.target\n" in run("dpkg-deb", "--contents", *first.glob("hafta_*.deb"))
+
+
+@pytest.fixture
+def installed(packages, tmp_path):
+    """The documentation as it is where its package is installed, with what it needs of others."""
+    kind, first, _ = packages
+    root = tmp_path / "root"
+    (root / "var/lib/dpkg/updates").mkdir(parents=True)
+    [package] = first.glob(f"hafta-doc[_-]*.{kind}")
+    if kind == "deb":
+        for name in ("info", "triggers"):
+            (root / "var/lib/dpkg" / name).mkdir()
+        (root / "var/lib/dpkg/status").touch()
+        needs = [word.split()[0] for word in run("dpkg-deb", "--field", package, "Depends").split(",")]
+        run("dpkg", f"--root={root}", "--force-depends", "--force-not-root", "--log=/dev/null", "--install", package)
+        for need in needs:  # they are on this machine: the site was made with them
+            for place in run("dpkg-query", "--listfiles", need).split():
+                if place.startswith("/usr/share/javascript/") and os.path.isfile(place):
+                    (root / place.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(place, root / place.lstrip("/"))
+    else:
+        archive = tmp_path / "archive"
+        archive.write_bytes(subprocess.run(["rpm2cpio", package], check=True, capture_output=True).stdout)
+        with archive.open("rb") as file:
+            subprocess.run(["cpio", "--extract", "--make-directories", "--quiet"], stdin=file, cwd=root, check=True)
+    return root
+
+
+def test_the_installed_documentation_is_the_site_and_nothing_of_it_is_missing(installed):
+    site = installed / "usr/share/doc/hafta-doc/html"
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 80
+    for page in pages:
+        loaded = re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="([^"#]+)[#"]', page.read_text())
+        assert [one for one in loaded if "://" in one] == []
+        files = [page.parent / unquote(one.partition("?")[0]) for one in loaded]
+        assert [one for one in files if not one.resolve().is_relative_to(installed) or not one.exists()] == [], page
+    for style in site.rglob("*.css"):
+        wanted = re.findall(r"@import url\(([^)]+)\)", style.read_text())
+        assert [one for one in wanted if not (style.parent / one).exists()] == []
+    assert not (site / ".buildinfo").exists()
+
+
+def test_the_documentation_of_debian_is_registered_and_brings_no_script_that_debian_has(packages):
+    kind, first, _ = packages
+    listed = run("dpkg-deb", "--contents", *first.glob("hafta-doc_*.deb")) if kind == "deb" else ""
+    if kind == "deb":
+        assert "./usr/share/doc-base/hafta-doc.hafta\n" in listed
+        assert re.search(r"searchtools\.js -> .*/javascript/sphinxdoc/", listed)
 
 
 def test_a_build_leaves_the_checkout_as_it_is(packages, trees):

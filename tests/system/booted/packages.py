@@ -16,7 +16,7 @@ def build_packages(output: Path) -> Path:
     with lock(Path(f"{output}.lock")):
         if not output.exists():
             for script in ("build-deb", "build-rpm"):
-                _run([str(ROOT / "packaging" / script), "--worktree", str(building)])
+                _run([str(ROOT / "packaging" / script), "--worktree", "--nodoc", str(building)])
             building.rename(output)
     return output
 
@@ -28,7 +28,7 @@ def build_next(kind: str, output: Path) -> Path:
     _raise_version(tree / "packaging/debian/changelog", "(0.1.0)", "(0.1.0+next)")
     _raise_version(tree / "packaging/rpm/hafta.spec", "Release:        1", "Release:        1+next")
     _run(["git", "init", "--quiet", str(tree)])
-    _run([str(tree / "packaging" / f"build-{kind}"), "--worktree", str(output)])
+    _run([str(tree / "packaging" / f"build-{kind}"), "--worktree", "--nodoc", str(output)])
     return output
 
 
