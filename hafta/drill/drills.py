@@ -50,6 +50,10 @@ _ALL = (
     Drill("stop", "SIGSTOP to the main process, until the watchdog ends it", "SIGCONT; it is started, if nobody else"
           " does", Way.ENDS, signal.SIGSTOP),
     Drill("term", "SIGTERM to the main process", "it is started, if nobody else does", Way.ENDS, signal.SIGTERM),
+    Drill("loop", f"{LOOPS} busy loops beside the unit", "the loops end", Way.HOLDS),
+    Drill("no-descriptors", "no process of the unit may open one more descriptor", "the limit of before", Way.HOLDS),
+    Drill("starved", f"CPUQuota={QUOTA}", "the quota of before; no drop-in is left", Way.HOLDS, only_systemd=True),
+    Drill("journald-stuck", "SIGSTOP to journald", "SIGCONT to journald", Way.HOLDS, only_system=True),
 )  # fmt: skip
 DRILLS = {one.name: one for one in _ALL}
 USUAL = ("kill", "stop", "term")

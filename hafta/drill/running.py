@@ -14,7 +14,8 @@ import signal
 import time
 
 from hafta import exits
-from hafta.drill.drills import Way, patience, rounds, why_not
+from hafta.drill.changes import CHANGES
+from hafta.drill.drills import Way, lasts, patience, rounds, why_not
 from hafta.drill.measure import now
 from hafta.drill.outcome import Outcome, outcome
 from hafta.drill.refusals import PATIENT, pause
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hafta.drill.rounds import Round
     from hafta.drill.subject import Subject
 
+CALM = 2.0  # seconds after a drill in which the log may still say what it has done
 SETTLE = 0.5  # seconds after READY in which a sequence says that it resumes
 GOOD = 10.0  # seconds after READY for the first good node of a sequence that has resumed
 
@@ -56,7 +58,7 @@ class Running:
         manager.note(DrillStarted(unit, drill.name, round(limit * 1e6)))
         self._holder.hold(Start(manager.text, unit))
         try:
-            found = [self._end(drill) for _ in range(count)] if drill.way is Way.ENDS else []
+            found = [self._end(drill) for _ in range(count)] if drill.way is Way.ENDS else [self._while(drill)]
         finally:
             self._holder.release()
         return outcome(drill, self.subject, found)
@@ -71,6 +73,32 @@ class Running:
         if not signal_process(subject.pid, started, drill.signum):
             raise HaftaError(f"{subject.unit} ended before the drill", "run it again", status=exits.FAILED)
         return self._follow(begin, patience(drill, subject))
+
+    def _while(self, drill: Drill) -> Round:
+        """Do a drill that lasts for a while; undo it; return what came of it."""
+        self._wait_for_budget()
+        subject, _ = self._up()
+        begin = now()
+        end = CHANGES[drill.name](subject, self._manager, self._holder)
+        try:
+            until = time.monotonic() + lasts(self.subject)
+            while time.monotonic() < until:
+                self._holder.check()
+                time.sleep(POLL)
+        finally:
+            end()
+        self._holder.release()
+        return self._see(begin, patience(drill, subject))
+
+    def _see(self, begin: Moment, seconds: float) -> Round:
+        """Wait until the log is quiet about what the drill has done, or the time is over; return what came of it."""
+        end, quiet = time.monotonic() + seconds, time.monotonic() + CALM
+        while True:
+            found, state = self._measure.round(begin), self._find()
+            at = time.monotonic()
+            if at > end or (at > quiet and (found.is_back or not found.restarts) and state.is_up):
+                return found.replace(at_end=state.state)
+            time.sleep(POLL)
 
     def _follow(self, begin: Moment, seconds: float) -> Round:
         """Wait until the unit is back and works, or nobody starts it, or the time is over; return what came of it."""

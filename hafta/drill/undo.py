@@ -16,7 +16,8 @@ import signal
 import time
 from contextlib import suppress
 
-from hafta.drill.managers import manager_of
+from hafta.drill.managers import Systemd, manager_of
+from hafta.drill.subject import seconds
 from hafta.frozen import Frozen
 from hafta.process.stat import read_process
 from hafta.process.table import descendants
@@ -24,6 +25,8 @@ from hafta.process.table import descendants
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hafta.drill.subject import Subject
 
 POLL = 0.1  # seconds between two looks
 AT_REST = 3  # looks in a row that find a unit at rest: then nobody starts it again
@@ -142,6 +145,47 @@ class Descriptors(Undo):
         return f"prlimit --pid {self.pid} --nofile={self.soft}:"
 
 
+class Quota(Undo):
+    """A unit that systemd lets have little of a processor: the quota and the drop-in that there were before."""
+
+    manager: str
+    unit: str
+    value: str  # CPUQuota=; empty: none
+    path: str
+    before: str | None  # what the drop-in held; None: there was none
+
+    @classmethod
+    def of(cls, manager: Systemd, subject: Subject) -> Quota:
+        """Return it for a unit as it is now."""
+        place = f"{os.environ.get('XDG_RUNTIME_DIR', '')}/systemd/user" if manager.of_user else "/run/systemd/system"
+        path = f"{place}.control/{subject.unit}.d/50-CPUQuota.conf"
+        before = None
+        with suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+            before = file.read()
+        share = seconds(subject.quota)
+        value = "" if share in {0.0, float("inf")} else f"{share * 100:g}%"
+        return cls(manager.text, subject.unit, value, path, before)
+
+    def undo(self) -> None:
+        """Have the quota of before, also in the control group of what runs; then leave no trace."""
+        if not os.path.exists(self.path):
+            return
+        manager = manager_of(self.manager)
+        assert isinstance(manager, Systemd)
+        manager.ask("set-property", "--runtime", "--", self.unit, f"CPUQuota={self.value}")
+        if self.before is None:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+            with suppress(OSError):  # others have drop-ins there
+                os.rmdir(os.path.dirname(self.path))
+        manager.ask("daemon-reload")
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        return f"systemctl set-property --runtime {self.unit} CPUQuota={self.value}"
+
+
 class Ended(Undo):
     """A drill that the log says has begun."""
 
@@ -161,7 +205,7 @@ class Ended(Undo):
         return "nothing: the log says until when it may have lasted"
 
 
-KINDS: dict[str, type[Undo]] = {kind.__name__: kind for kind in (Continue, Start, Descriptors, Ended)}
+KINDS: dict[str, type[Undo]] = {kind.__name__: kind for kind in (Continue, Start, Descriptors, Quota, Ended)}
 
 
 def encode(undo: Undo) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 
 import pytest
@@ -72,6 +73,59 @@ def test_the_log_has_the_begin_and_the_end_of_each_drill(feed, drill, place):
     drill("kill", "term", "--times", "1")
     assert [one["fields"]["HAFTA_DRILL"] for one in events(place, "feed", "drill-started")] == ["kill", "term"]
     assert [one["fields"]["HAFTA_DRILL"] for one in events(place, "feed", "drill-ended")] == ["kill", "term"]
+
+
+def test_what_a_drill_did_is_no_failure_in_the_report_and_is_marked_in_the_log_and_in_the_status(feed, drill, place):
+    feed()
+    drill("kill", "--times", "2")
+    report = json.loads(hafta(place, "report", "feed", "--json", "--overlord")[1])["units"][0]
+    assert (report["failures"]["n"], report["mttr"]["n"], report["drills"]["outages"]) == (0, 0, 2)
+    assert (report["seconds"]["down"], report["seconds"]["held"]) == (0, 0)
+    assert report["drills"]["seconds"] > 0
+    lines = hafta(place, "log", "feed", "--overlord", "-n", "1000")[1]
+    assert lines.count("(drill) main process ended: killed SIGKILL") == 2
+    runs = [json.loads(line) for line in hafta(place, "log", "feed", "--overlord", "--runs", "--json")[1].splitlines()]
+    assert [one["ended"] for one in runs] == ["killed SIGKILL (drill)", "killed SIGKILL (drill)", "running"]
+    status = json.loads(hafta(place, "status", "feed", "--json")[1])["services"][0]
+    assert (status["drill"], status["restarts"]["killed"], status["restarts"]["drilled"]) == (None, 0, 2)
+
+
+def soft_limit(pid):
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+
+
+def test_a_service_without_descriptors_and_beside_loops_is_up_at_the_end_with_its_limit_and_without_loops(
+    place, feed, drill
+):  # fmt: skip
+    overlord = feed("WatchdogSec=60")
+    before = soft_limit(overlord.main("feed.service"))
+    status, answer, _ = drill("loop", "no-descriptors")
+    assert (status, answer["ok"]) == (0, True)
+    assert [(one["drill"], len(one["rounds"])) for one in answer["drills"]] == [("loop", 1), ("no-descriptors", 1)]
+    assert answer["drills"][0]["verdict"] == "ok: not disturbed"
+    assert soft_limit(overlord.pids("feed.service")[-1]) == before
+
+
+@pytest.mark.parametrize("name", ["no-descriptors", "loop"])
+def test_a_drill_that_lasts_and_is_killed_leaves_neither_a_limit_nor_a_loop(place, feed, name):
+    overlord = feed("WatchdogSec=60")
+    main = overlord.main("feed.service")
+    before = soft_limit(main)
+    with begin(place, "drill", "feed", name, "--yes") as drill:
+        children = wait_until(lambda: len(found := below(drill.pid)) == (9 if name == "loop" else 1) and found)
+        if name == "no-descriptors":
+            wait_until(lambda: soft_limit(main) < before, "it is limited")
+        drill.kill()
+        drill.communicate()
+    wait_until(lambda: soft_limit(main) == before, "the limit of before")
+    wait_until(lambda: not any(map(is_alive, children)), "loops and holder end")
+
+
+@pytest.mark.parametrize("name", ["starved", "journald-stuck"])
+def test_what_only_systemd_can_do_is_left_out(place, feed, drill, name):
+    feed()
+    status, answer, _ = drill(name)
+    assert (status, answer["drills"][0]["verdict"]) == (0, "left out: only under systemd")
 
 
 def test_an_expectation_that_is_missed_is_told_and_is_status_1(feed, place, drill):
