@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from example_support import Shell, hold_transcript
 from processes import PATIENCE, Child
 
 import hafta
@@ -29,6 +30,11 @@ PROGRAM = ROOT / "examples" / "ingest" / "ingest.py"
 EXAMPLE = runpy.run_path(str(PROGRAM), run_name="ingest")
 INGEST: hafta.Sequence = EXAMPLE["ingest"]
 FOLDERS = ("incoming", "work", "done", "bad")
+
+
+def test_the_transcript_is_what_it_prints(tmp_path: Path):
+    shutil.copytree(PROGRAM.parent, tmp_path / "here")
+    hold_transcript(Shell(tmp_path), "ingest")
 
 
 def rows(name: str, number: int = 3) -> str:
