@@ -35,7 +35,7 @@ def test_a_policy_decides_by_the_signal(feed):
     shown = machine.run("hafta", "checkpoints", "show", "--directory", "/var/lib/feed", "feed").stdout
     assert " was killed by SIGKILL" in shown
     machine.run("kill", "-SEGV", pid)
-    entry = machine.wait_for_entry(f"_SYSTEMD_UNIT={NAME}", "HAFTA_EVENT=sequence-failed", since=cursor)
+    entry = machine.wait_for_entry("SYSLOG_IDENTIFIER=feed", "HAFTA_EVENT=sequence-failed", since=cursor)
     assert "it was killed by SIGSEGV" in entry["HAFTA_REASON"]
     if not warm:
         machine.wait_until("it has failed", lambda: machine.get(NAME, "ActiveState") == "failed")

@@ -85,7 +85,7 @@ def test_a_hung_server_is_replaced_by_the_watchdog(guarded):
     assert guarded.journal(f"UNIT={UNIT}", "UNIT_RESULT=watchdog", since=cursor)
     said = " ".join(entry["MESSAGE"] for entry in guarded.journal(f"UNIT={UNIT}", since=cursor))
     assert f"(last status: process {old} fails (2 of 2): {entry['HAFTA_REASON']})" in said
-    ended = guarded.wait_for_entry(f"_SYSTEMD_UNIT={UNIT}", "HAFTA_EVENT=guard-ended", since=cursor)
+    ended = guarded.wait_for_entry("HAFTA_EVENT=guard-ended", since=cursor)  # journald may not know its unit any more
     assert ended["HAFTA_SIGNAL_NAME"] == "SIGABRT"
     assert guarded.run("ps", "-p", old, check=False).returncode, "the old one is gone"
 
