@@ -59,6 +59,9 @@ def tell(answer: Answer) -> None:
     """Say on stderr what was looked at, what could not be seen, and what there is not."""
     for name in answer.unknown:
         click.echo(f"hafta: there is no unit, file, sequence or record {shown(name)}", err=True)
+        if name.endswith(".py"):
+            module = shown(name.rpartition("/")[2].removesuffix(".py"))
+            click.echo(f"hafta: name the sequence in that program, from where it lies: {module}:SEQUENCE", err=True)
     if answer.missing:
         click.echo(f"hafta: not seen: {shown('; '.join(answer.missing))}", err=True)
     if not answer.checked:

@@ -194,6 +194,7 @@ def test_a_stale_unit_is_found_where_systemd_runs(place, ask, monkeypatch):
     ("words", "status", "said"),
     [
         (["nothing"], exits.NOT_FOUND, "there is no unit, file, sequence or record nothing"),
+        (["own/disk.py"], exits.NOT_FOUND, "name the sequence in that program, from where it lies: disk:SEQUENCE"),
         (["./nowhere.service"], exits.NOT_FOUND, "there is no unit, file, sequence or record ./nowhere.service"),
         (["/dev/null"], exits.USAGE, "/dev/null is not a service, a socket or a target"),
         (["/"], exits.USAGE, "/ is a directory"),
