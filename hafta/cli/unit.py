@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import click
 
@@ -33,6 +34,16 @@ def absolute(text: str) -> tuple[str]:
     if not path(text).startswith("/") or not text.isprintable() or not _SPECIAL.isdisjoint(text):
         raise ValueError("an absolute path without blanks, quotes and backslashes")
     return (os.path.normpath(text),)
+
+
+def device(text: str) -> tuple[str]:
+    """Read the path of a device, or a kind of devices as systemd names it, of which there may be more."""
+    if re.fullmatch(r"(char|block)-[A-Za-z0-9_.+-]+", text):
+        return (text,)
+    try:
+        return absolute(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, and not a kind of devices such as char-ttyUSB") from None
 
 
 def variable(text: str) -> tuple[tuple[str, str]]:
@@ -68,7 +79,7 @@ SETTINGS = (
     _repeated("group", several, "a group that it is in, too", "GROUP"),
     _switch("network", "it uses the network"),
     _repeated("write", absolute, "a file or directory that it writes to, besides its state directory", "PATH"),
-    _repeated("device", absolute, "a device that it reads and writes", "PATH"),
+    _repeated("device", device, "a device that it reads and writes, or all of a kind: char-ttyUSB", "DEVICE"),
     _repeated("capability", several, "a capability that it has, such as CAP_NET_BIND_SERVICE", "NAME"),
     _switch("jit", "it writes memory and executes it: Java, Node.js, .NET, LuaJIT"),
     _switch("proc", "it reads more of /proc than its processes: meminfo, cpuinfo"),

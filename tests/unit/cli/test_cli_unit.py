@@ -56,6 +56,10 @@ GIVEN = {
         ["--run-as=joe", "--group=tty", "--group", "audio", "--", TRUE],
         ["User=joe", "SupplementaryGroups=tty audio", "!DynamicUser=yes"],
     ),
+    "a kind of devices": (
+        ["--device=char-ttyUSB", "--device=block-sd", "--", TRUE],
+        ["DeviceAllow=char-ttyUSB rw", "DeviceAllow=block-sd rw", "!PrivateDevices=yes", "DevicePolicy=closed"],
+    ),
     "what it needs": (
         ["--write=/srv/a", "--device=/dev/ttyS0", "--capability=CAP_X", "--jit", "--proc", "--", TRUE],
         ["ReadWritePaths=/srv/a", "DeviceAllow=/dev/ttyS0 rw", "AmbientCapabilities=CAP_X",
@@ -101,6 +105,10 @@ WRONG = {
     "two users": (["--user", "--run-as=joe", "--", TRUE], "a unit of a user runs as this user"),
     "a dynamic user's /tmp": (["--write=/tmp/simple", "--", TRUE], "a dynamic user has its own /tmp"),
     "a relative path": (["--write=x", "--", TRUE], "--write: 'x' is not an absolute path"),
+    "a device that is neither a path nor a kind": (
+        ["--device=char-a b", "--", TRUE],
+        "--device: 'char-a b' is not an absolute path without blanks, quotes and backslashes, and not a kind of",
+    ),
     "a path with blanks": (["--write=/a b", "--", TRUE], "--write: '/a b' is not an absolute path without blanks"),
     "a group with blanks": (["--group=a b", "--", TRUE], "--group: 'a b' is not a name without blanks"),
     "no variable": (["--set=1=2", "--", TRUE], "--set: '1=2' is not NAME=VALUE in UTF-8"),

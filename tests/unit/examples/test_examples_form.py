@@ -11,6 +11,7 @@ from example_support import EXAMPLES, ROOT, blocks
 from processes import PATIENCE
 
 from hafta.check.look import look
+from hafta.cli.group import run_group
 from hafta.units.sandbox import SANDBOX, Needs, sandbox
 
 #: What each unit opens of the sandbox.
@@ -71,6 +72,18 @@ def test_its_program_can_be_read_in_one_go(name):
 def test_its_unit_stands_in_the_one_sandbox_of_the_project(name):
     opened = sandbox(NEEDS[name])
     assert shut_in(unit(name).read_text()) in ([*opened], [pair for pair in opened if pair[0] not in IMPLIED])
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS.keys() - {"guarded", "ingest"}))
+def test_the_options_of_hafta_unit_that_its_readme_names_open_the_same(name, capsys):
+    [options] = re.findall(r"The sandbox is that of `hafta unit([^`]*)`", (EXAMPLES / name / "README.md").read_text())
+    assert run_group(["unit", *options.split(), "--notify", "--", "/bin/true"]) == 0
+    printed = capsys.readouterr().out
+    text = unit(name).read_text()
+    assert [pair for pair in shut_in(printed) if pair[0] not in IMPLIED] == shut_in(text)
+    assert re.findall("^SupplementaryGroups=.*", printed, re.MULTILINE) == re.findall(
+        "^SupplementaryGroups=.*", text, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", NEEDS)
