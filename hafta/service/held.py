@@ -26,6 +26,10 @@ class HeldStore(WrappingStore):
     """A store whose claims only release() gives up. A service waits for its turn where hosts share the store."""
 
     def __init__(self, store: Store, service: Service | None = None) -> None:
+        if service is not None and store.ttl != float("inf"):
+            from hafta.service.patient import PatientStore
+
+            store = PatientStore(store, service)
         super().__init__(store)
         self._claims: dict[tuple[str, str], HeldClaim] = {}
         self._service = service

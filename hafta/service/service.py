@@ -81,6 +81,10 @@ class Service(Runtime):
             self.report(NotificationsDropped(count))
         self.reporter.tick()
 
+    def answered(self) -> None:
+        """Note that an announced wait is over, and that it was progress."""
+        self._waited()
+
     def may_go(self) -> bool:
         """Tell whether another worker is to take the place of this one. Without a warm parent there is none."""
         return False

@@ -194,6 +194,7 @@ class OneHost:
 
     __slots__ = ()
     ttl = float("inf")
+    on_wait: Callable[[], None] | None = None
 
     def announce(self, sequence: str, instance: str) -> None:
         """Note nothing: nobody waits here."""
@@ -206,6 +207,9 @@ class OneHost:
 
 class Store(Protocol):
     """Where records live. `sequence` and `instance` name one record; `instance` may be empty."""
+
+    on_wait: Callable[[], None] | None
+    """Called again and again while a store that hosts share does not answer: it feeds the watchdog."""
 
     @property
     def where(self) -> str:

@@ -30,6 +30,15 @@ class WrappingStore:
         """Seconds after which a claim ends whose process is not heard of."""
         return self.store.ttl
 
+    @property
+    def on_wait(self) -> Callable[[], None] | None:
+        """Called while the store does not answer."""
+        return self.store.on_wait
+
+    @on_wait.setter
+    def on_wait(self, call: Callable[[], None] | None) -> None:
+        self.store.on_wait = call
+
     def announce(self, sequence: str, instance: str) -> None:
         """Note that a service on this host waits for a record."""
         self.store.announce(sequence, instance)

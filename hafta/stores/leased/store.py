@@ -35,6 +35,7 @@ class LeasedStore:
     def __init__(self, backend: Backend, ttl: float, capacity: int) -> None:
         self.ttl = checked_ttl(ttl)
         self.where = backend.where
+        self.on_wait: Callable[[], None] | None = None
         self._backend = backend
         self._capacity = capacity
 
@@ -103,6 +104,8 @@ class LeasedStore:
                 if now() + pause >= end:
                     hint = "look whether the database runs and can be reached from here (network, firewall, TLS)"
                     raise StoreError(f"{self.where}: {error}", hint, kind="unreachable") from error
+            if self.on_wait is not None:
+                self.on_wait()
             time.sleep(pause)
             pause = min(pause * 2, self.ttl / 4)
 

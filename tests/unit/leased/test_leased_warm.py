@@ -1,0 +1,77 @@
+"""A warm service on several hosts: an outage of the store is no hang, and a move ends the parent, too."""
+
+import time
+
+import pytest
+from leased_support import program
+from processes import JournalChild, below, wait_until
+
+from hafta import exits
+from hafta.cli.group import run_group
+
+#: Says who works, and sets a checkpoint again and again.
+WORKING = program(
+    "run.say(f'works with {run.token}, attempt {run.attempt}, pid {os.getpid()}')\n"
+    "while True:\n    run.checkpoint(7)\n    run.say(f'ticks {os.getpid()}')\n    run.sleep(0.05)",
+    undo="run.say(f'undone after {run.reason}')",
+)
+CUT = 3.0  # seconds: longer than the deadline of a worker, shorter than the lease
+
+
+def service(url, host, *options, ttl=12):
+    """Run one whose worker hangs if it shows no progress for half a second."""
+    words = ("--warm", "--deadline", "0.5", "--ttl", str(ttl))
+    return JournalChild(WORKING, *words, *options, HAFTA_STORE=url, HOST=host)
+
+
+def wait_said(child, what):
+    while what not in (text := child.wait_entry("said")["MESSAGE"]):
+        pass
+    return text
+
+
+def worker_of(child):
+    return int(wait_said(child, "works with").split()[-1])
+
+
+def outage(place):
+    place.relay.cut = True
+    time.sleep(CUT)  # the outage itself, not a wait for anything
+    place.relay.cut = False
+
+
+@pytest.fixture
+def relayed(place):
+    return place.url().replace(str(place.server.port), str(place.relay.port))
+
+
+def test_a_worker_that_waits_for_the_store_does_not_hang(place, relayed):
+    with service(relayed, "a") as child:
+        pid = worker_of(child)
+        outage(place)
+        child.entries()
+        wait_said(child, f"ticks {pid}")
+        assert pid in below(child.process.pid)
+
+
+def test_nor_does_a_standby(place, relayed):
+    with service(place.url(), "a") as first, service(relayed, "b") as second:
+        worker_of(first)
+        second.wait_entry("standing-by")
+        waiting = set(below(second.process.pid))
+        outage(place)
+        assert first.stop()[0] == exits.OK
+        assert worker_of(second) in waiting
+
+
+def test_a_moved_worker_ends_its_parent_and_nothing_is_counted(place):
+    """Its overlord starts it again, as standby."""
+    with service(place.url(), "a") as first:
+        worker_of(first)
+        with service(place.url(), "b") as second:
+            second.wait_entry("standing-by")
+            wait_until(lambda: "b" in place.store().peek("feed").waiting, "it is announced")
+            assert run_group(["move", "feed", "--store", place.url(), "--to", "b"]) == exits.OK
+            assert first.process.wait(60) == exits.OK
+            assert second.wait_entry("handed-over")["HAFTA_HOST"] == "b"
+            assert "attempt 0," in wait_said(second, "works with")
