@@ -6,7 +6,7 @@ import random
 
 from hafta.durable.bound import elsewhere_of
 from hafta.errors import StoreError
-from hafta.journal.durable_events import HandedOver, StandingBy, TakenOver, TakeOverRefused
+from hafta.journal.durable_events import HandedOver, StandingBy, StoreTrouble, TakenOver, TakeOverRefused
 from hafta.stores.holder import describe, host
 
 TYPE_CHECKING = False
@@ -51,13 +51,14 @@ class Turn:
         self.known: Holder | tuple[str, str] | None = None  # who has it, or which node needs which host, as it was told
         self.since: float | None = None  # when the wait began
         self.held = 0.0  # when the record was last seen to be somebody's
+        self.trouble = ""  # why the store did not note that this host waits
         self.left: float | None = None  # when it was first seen to be free, for another host
 
     def wait_for(self, seen: Snapshot) -> None:
         """Say who has the record, if that is news, and wait until it may have become free."""
         service = self.service
         self.held, self.left = service.now(), None
-        self.store.announce(*self.name)
+        self.announce()
         if self.since is None or seen.holder != self.known:
             self.since = self.held if self.since is None else self.since
             self.known = seen.holder
@@ -70,6 +71,18 @@ class Turn:
                 service.sleep(random.uniform(0, RUSH))  # noqa: S311 - no secret
                 return
             service.progress()
+
+    def announce(self) -> None:
+        """Note that this host waits. That is for people and for `hafta move`: it is tried again, and ends nothing."""
+        try:
+            self.store.announce(*self.name)
+        except StoreError as error:
+            if self.trouble != error.message:
+                action = "this host waits without being shown, and tries again"
+                self.service.report(StoreTrouble(*self.name, self.store.where, error.message, action))
+            self.trouble = error.message
+        else:
+            self.trouble = ""
 
     def refuse(self, position: Position) -> None:
         """Say which host is needed, if that is news, and let some time pass: it may be back then."""

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from leased_support import program, token_of
-from processes import Child, JournalChild
+from processes import Child, JournalChild, wait_until
 
 from hafta import exits
 from hafta.cli.group import run_group
@@ -17,6 +17,12 @@ WORKING = program(
     undo="run.say(f'undo {checkpoint} {run.reason}')",
     judge="run.say(f'lost {HostLost(\"a\")(event.reason)}') or hafta.default_policy(run, event)",
 )
+
+REFUSAL = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '42501'; END $$;
+CREATE TRIGGER refusal BEFORE INSERT OR UPDATE ON hafta_waiting EXECUTE FUNCTION refuse()
+"""
 
 
 def service(place, host, kind=JournalChild, ttl=2):
@@ -135,3 +141,22 @@ def test_a_claim_whose_first_try_was_carried_out_still_knows_it(place):
 )
 def test_a_note_that_cannot_be_understood_is_nobody(text):
     assert names.former(text) is None
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_a_standby_that_the_store_does_not_note_waits_on_and_says_so_once(place):
+    """PostgreSQL refuses for a moment: the row says who waits, for people; the service does not need it."""
+    ask = place.store()._backend._writing.ask
+    with service(place, "a", Child) as first:
+        token_of(first)
+        with service(place, "b") as second:
+            second.wait_told("STATUS=standby: feed is held")
+            ask(REFUSAL)
+            trouble = second.wait_entry("store-trouble")["MESSAGE"]
+            assert "not now" in trouble
+            assert "this host waits without being shown, and tries again" in trouble
+            ask("DROP TRIGGER refusal ON hafta_waiting; DELETE FROM hafta_waiting")
+            wait_until(lambda: place.store().peek("feed").waiting == ("b",), "it is announced again")
+            assert "store-trouble" not in {entry.get("HAFTA_EVENT") for entry in second.entries()}
+            first.stop()
+            assert second.wait_entry("handed-over")["HAFTA_HOST"] == "b"
