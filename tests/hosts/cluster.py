@@ -1,4 +1,4 @@
-"""Three hosts: network namespaces on one bridge, each with a member of an etcd cluster and a service that counts.
+"""Three hosts: network namespaces on one bridge, each with a name, a member of an etcd cluster and a counting service.
 
 They reach each other only over that bridge, and nothing else. Root only. A host "dies" when all of its processes are
 killed at once; its disk stays.
@@ -15,6 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NAMES = "abc"
 PATIENCE = 60
+#: A program runs under the name of its host: in a UTS namespace, where `hostname` says it.
+NAMED = ("unshare", "--uts", "sh", "-euc", 'hostname "$0"; exec "$@"')
 
 
 def ip(*words):
@@ -44,7 +46,11 @@ class Host:
         whole = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), **environ}
         with (self.cluster.folder / log).open("ab") as out:
             return subprocess.Popen(
-                ["ip", "netns", "exec", self.space, *words], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=whole
+                ["ip", "netns", "exec", self.space, *NAMED, self.name, *words],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                env=whole,
             )
 
     def start_etcd(self):
@@ -60,15 +66,18 @@ class Host:
             f"etcd-{self.name}.log",
         )
 
+    def store(self):
+        """Return the URL of the store, as this host has it: its own etcd first."""
+        return "etcd://" + ",".join(f"{host.address}:2379" for host in self.cluster.turned(self))
+
     def start_service(self):
         self.starts += 1
         self.service = self.run(
             [sys.executable, str(HERE / "counter.py")],
             f"service-{self.name}.log",
-            HAFTA_STORE="etcd://" + ",".join(f"{host.address}:2379" for host in self.cluster.turned(self)),
+            HAFTA_STORE=self.store(),
             HAFTA_TTL=str(self.cluster.ttl),
             HAFTA_WORLD=str(self.cluster.folder),
-            HOST=self.name,
             CONTROL=self.cluster.control,
         )
 

@@ -27,7 +27,7 @@ class Data:
 
 
 def tell(run, what, n):
-    run.data.world.tell(what=what, n=n, token=run.token, host=os.environ["HOST"], pid=os.getpid())
+    run.data.world.tell(what=what, n=n, token=run.token, host=os.uname().nodename, pid=os.getpid())
 
 
 def do(run, act, n):

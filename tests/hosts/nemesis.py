@@ -1,6 +1,7 @@
 """Faults, chosen by a seed: each is done to one host or more, lasts, and is mended."""
 
 import signal
+import sys
 
 from cluster import dropped
 
@@ -13,6 +14,7 @@ class Nemesis:
     def __init__(self, cluster, chance, owner):
         self.cluster, self.chance, self.owner = cluster, chance, owner
         self.done = []
+        self.moves = []  # how each `hafta move` ended
 
     def strike(self):
         """Do one fault, and mend it."""
@@ -93,6 +95,33 @@ def mute(nemesis, host):
         nemesis.cluster.live(nemesis.lasting())
 
 
+def moved(nemesis, host):
+    """Have the owner hand over to this host, or to any other; where that cannot be, it is refused, or taken back."""
+    to = ["--to", host.name] if nemesis.chance.random() < 0.5 else []
+    command = start_move(host, *to)
+    nemesis.moves.append(end_of(nemesis, command))
+
+
+def moved_and_killed(nemesis, host):
+    """Kill all owners in the middle of a move."""
+    command = start_move(host)
+    nemesis.cluster.live(nemesis.chance.uniform(0.1, 1.5))
+    for one in nemesis.cluster.hosts:
+        one.send(signal.SIGKILL, "service")
+    end_of(nemesis, command)
+
+
+def start_move(host, *more):
+    words = (sys.executable, "-m", "hafta.cli", "move", "count", "--store", host.store(), "--within", "5", *more)
+    return host.run(words, "moves.log")
+
+
+def end_of(nemesis, command):
+    while command.poll() is None:
+        nemesis.cluster.live(0.05)
+    return command.returncode
+
+
 def slow(nemesis, host):
     import subprocess
 
@@ -104,5 +133,5 @@ def slow(nemesis, host):
 
 FAULTS = (
     service_killed, owner_killed, service_stopped, all_services_stopped, etcd_killed, etcd_stopped, machine_killed,
-    everything_killed, cut_off, deaf, mute, slow,
+    everything_killed, cut_off, deaf, mute, slow, moved, moved_and_killed,
 )  # fmt: skip

@@ -12,11 +12,12 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from cluster import Cluster
 from judge import duplicates, lost, owners
-from nemesis import Nemesis
+from nemesis import Nemesis, moved, moved_and_killed
 from outside import World
 
 LONG = os.environ.get("HAFTA_HOSTS") == "long"
 SEEDS, FAULTS = (20, 30) if LONG else (3, 10)
+MOVES = 60 if LONG else 9
 
 pytestmark = [
     pytest.mark.timeout(3600 if LONG else 600),
@@ -61,7 +62,25 @@ def test_nothing_is_lost_or_done_twice(tmp_path, world, seed):
     wrong = duplicates(world.lines("checked")) + lost(history)
     assert wrong == [], nemesis.done
     assert owners(history) > 1
+    assert {line["host"] for line in history} <= set("abc"), "each host has its name"
     print(f"seed {seed}: {newest(world)} acknowledged, {owners(history)} owners, after {', '.join(nemesis.done)}")
+
+
+def test_moves_among_kills_lose_and_double_nothing(tmp_path, world):
+    """Each host is asked for in turn, and two of them are killed in the middle of a move."""
+    with Cluster(tmp_path) as cluster:
+        cluster.wait_for(lambda: newest(world) > 3, "it begins")
+        nemesis = Nemesis(cluster, random.Random("moves"), lambda: owner(cluster, world))
+        for number in range(MOVES):
+            here = owner(cluster, world)
+            host = cluster.turned(here)[1 + number % 2]
+            fault = moved_and_killed if number % 3 == 2 else moved
+            fault(nemesis, host)
+            goes_on(cluster, world)
+    history = world.lines("history")
+    assert duplicates(world.lines("checked")) + lost(history) == []
+    assert 0 in nemesis.moves, "some were carried out"
+    print(f"moves ended with {nemesis.moves}; {newest(world)} acknowledged, {owners(history)} owners")
 
 
 @pytest.mark.parametrize(("control", "times"), [("no_deadline", 5), ("no_fence", 2)])
