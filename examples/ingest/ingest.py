@@ -139,6 +139,7 @@ def open_ledger(run):
 def take(run):
     run.status(f"waiting for files; {run.data.kept['files']} done, {run.data.kept['bad']} bad")
     while not (name := run.data.next_name()):
+        run.checkpoint(CP.NOTHING_DONE)  # a service that hosts share can be moved where it records something
         run.sleep(run.data.pause)
     move(run, name, "incoming", "work")
     run.data.kept["name"] = name

@@ -64,6 +64,9 @@ class Machine:
             raise
         return self
 
+    def connect(self) -> None:
+        """Connect it to what it is to reach while it boots: to nothing."""
+
     def reboot(self) -> None:
         """Shut down as `systemctl reboot` does, and boot the same disk again."""
         self.run("systemctl", "reboot", check=False)
@@ -165,6 +168,7 @@ class Machine:
 
     def _wait_for_boot(self) -> None:
         self.pid = int(self._inspect("Pid"))
+        self.connect()
         state = lambda: self.run("systemctl", "is-system-running", check=False).stdout
         self.wait_until("systemd answers", lambda: state() in {"running\n", "degraded\n"})
 

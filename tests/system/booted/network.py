@@ -35,11 +35,9 @@ class Host(Machine):
         super().__init__(suite, "--hostname", name, *network.known, *options)
         self.network, self.host = network, name
 
-    def boot(self) -> Self:
-        """Boot it, and connect it."""
-        super().boot()
+    def connect(self) -> None:
+        """Give it its link and its address."""
         self.network.connect(self)
-        return self
 
     def die(self) -> None:
         """End all of its processes at once, as a power cut does; its link is gone, too."""
@@ -50,7 +48,6 @@ class Host(Machine):
         """Boot the same disk again."""
         podman("start", self.name)
         self._wait_for_boot()
-        self.network.connect(self)
 
     def alone(self, *words: str) -> None:
         """Run a program of this machine in the network of the host: what configures it need not be installed there."""
