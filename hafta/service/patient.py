@@ -1,4 +1,4 @@
-"""A store that hosts share, as a service uses it: an answer may take as long as a lease, and waiting for it is no hang.
+"""A store that hosts share, as a service uses it: an answer may take as long as a lease, and waiting is not a hang.
 
 Each question is announced as a wait, so that neither a warm parent nor a watchdog takes an outage of the store for a
 hang of the service. What bounds the wait is the lease: a write raises `lost` when it has ended.

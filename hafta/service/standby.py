@@ -8,6 +8,7 @@ from hafta.durable.bound import elsewhere_of
 from hafta.errors import StoreError
 from hafta.journal.durable_events import HandedOver, StandingBy, StoreTrouble, TakenOver, TakeOverRefused
 from hafta.stores.holder import describe, host
+from hafta.stores.leased.proof import is_dead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def claim_in_turn(service: Service, store: Store, sequence: str, instance: str, 
     turn = Turn(service, store, sequence, instance)
     while True:
         seen = store.peek(sequence, instance)
-        if seen is not None and seen.held:
+        if seen is not None and seen.held and not is_dead(seen.holder):
             turn.wait_for(seen)
             continue
         if seen is not None and (position := elsewhere_of(seen.saved)) is not None:
@@ -69,6 +70,8 @@ class Turn:
             if self.store.wait(*self.name, service.slice):
                 self.held = service.now()
                 service.sleep(random.uniform(0, RUSH))  # noqa: S311 - no secret
+                return
+            if is_dead(seen.holder):  # on this host
                 return
             service.progress()
 

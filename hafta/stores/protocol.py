@@ -46,6 +46,7 @@ class Holder(Frozen):
     since: float  # wall clock, seconds since 1970
     host: str = ""  # for a store that several hosts share; empty: this host
     token: int = 0  # of its claim, in such a store
+    mark: str = ""  # what tells its process from all others there (hafta/stores/leased/proof.py)
 
 
 class Former(Frozen):

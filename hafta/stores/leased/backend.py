@@ -77,6 +77,9 @@ class Backend(Protocol):
     def give_up(self, key: Key, taken: Taken) -> None:
         """End the lease, and note that the owner has done so."""
 
+    def release(self, key: Key, token: int) -> None:
+        """End the lease of the owner with this token, which is proven dead. It has not given the record up."""
+
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""
 

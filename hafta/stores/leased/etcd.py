@@ -110,6 +110,12 @@ class Etcd:
         )
         self._ask("lease/revoke", ID=taken.lease)
 
+    def release(self, key: Key, token: int) -> None:
+        """End the lease of a dead owner: it is that of one claim, so no other one can be hit."""
+        owner = next(iter(self._ask("kv/range", key=self._keys(key)[0]).get("kvs", ())), None)
+        if owner is not None and int(owner["create_revision"]) == token:
+            self._ask("lease/revoke", ID=owner["lease"])
+
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""
         own, record = self._keys(key)

@@ -9,6 +9,7 @@ import time
 from hafta.errors import StoreError
 from hafta.stores.file.names import escape, file_name, unescape
 from hafta.stores.holder import host, unit
+from hafta.stores.leased import proof
 from hafta.stores.leased.backend import Key
 from hafta.stores.protocol import Former, Holder, Move
 
@@ -31,7 +32,7 @@ def named(name: str) -> Key | None:
 
 def who() -> str:
     """Return this process as the holder of one claim, as JSON; two claims never have the same."""
-    known = {"host": host(), "pid": os.getpid(), "unit": unit(), "since": time.time()}
+    known = {"host": host(), "pid": os.getpid(), "unit": unit(), "since": time.time(), "mark": proof.mark()}
     return json.dumps({**known, "claim": os.urandom(8).hex()})
 
 
@@ -40,7 +41,7 @@ def holder(text: str, token: int) -> Holder | None:
     try:
         found = json.loads(text)
         who = int(found["pid"]), str(found["unit"])[:255], float(found["since"]), str(found["host"])[:255]
-        return Holder(*who, token)
+        return Holder(*who, token, str(found.get("mark", ""))[:255])
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
 

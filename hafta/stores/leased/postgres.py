@@ -78,6 +78,11 @@ WITH given AS (
     UPDATE hafta_records SET until = now(), gave_up = true WHERE name = $1 AND token = $2::bigint RETURNING name
 )
 SELECT pg_notify('hafta', name) FROM given"""
+_RELEASE = """
+WITH ended AS (
+    UPDATE hafta_records SET until = now() WHERE name = $1 AND token = $2::bigint AND until > now() RETURNING name
+)
+SELECT pg_notify('hafta', name) FROM ended"""
 _WAITING = "(SELECT json_agg(host ORDER BY host) FROM hafta_waiting AS w WHERE w.name = r.name AND w.until > now())"
 _LOOK = f"SELECT {_ALL}, move, {_WAITING} FROM hafta_records AS r WHERE name = $1"
 _ASK = "UPDATE hafta_records SET move = $3 WHERE name = $1 AND token = $2::bigint AND until > now() RETURNING 1"
@@ -141,6 +146,10 @@ class Postgres:
     def give_up(self, key: Key, taken: Taken) -> None:
         """End the lease, and wake who waits for it."""
         self._ask(self._confirming, _GIVE_UP, key.name.encode(), _text(taken.token))
+
+    def release(self, key: Key, token: int) -> None:
+        """End the lease of a dead owner, and wake who waits for it."""
+        self._ask(self._writing, _RELEASE, key.name.encode(), _text(token))
 
     def look(self, key: Key) -> Seen | None:
         """Return a record; None: there is none."""

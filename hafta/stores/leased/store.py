@@ -11,6 +11,7 @@ from hafta.stores.leased import names
 from hafta.stores.leased.backend import Seen, Taken, Unreachable
 from hafta.stores.leased.claim import LeasedClaim
 from hafta.stores.leased.lease import Lease, checked_ttl, now
+from hafta.stores.leased.proof import is_dead
 from hafta.stores.protocol import Saved, Snapshot
 
 TYPE_CHECKING = False
@@ -47,6 +48,10 @@ class LeasedStore:
             return now(), self._backend.take(key, who, self.ttl)
 
         sent, taken = self._in_time(take)
+        if isinstance(taken, Seen) and is_dead(taken.holder):
+            dead = taken.token
+            self._in_time(lambda: self._backend.release(key, dead))
+            sent, taken = self._in_time(take)
         if isinstance(taken, Seen):
             raise _held(self.where, taken, "end that one; or run this one as a service, which waits for its turn")
         return LeasedClaim(self._backend, key, taken, Lease(self.ttl, sent), self._capacity)
