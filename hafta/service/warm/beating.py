@@ -6,6 +6,7 @@ import os
 import time
 from _thread import _count as other_threads
 
+from hafta import exits
 from hafta.service.service import Service
 from hafta.service.warm.beat import ALLOWED, DUE, MARKED, NEVER, OVER, RAN, RETIRE, SLEEPS, lines
 
@@ -52,8 +53,18 @@ class BeatingService(Service):
 
     def _beat(self, now: float) -> None:
         super()._beat(now)
+        if self.watchdog.left() <= 0:
+            self._end_without_lease()
         if self._checkup is not None:
             self._checkup.ask(now)
+
+    def _end_without_lease(self) -> None:
+        """End at once: a node that shows progress and records nothing must not outlive its lease (docs/hosts.md)."""
+        message = "the lease of the record has ended, and another host may have it"
+        hint = "the owner is found by `hafta checkpoints`; look whether the store can be reached from here"
+        self.fail(message, hint, exits.LOST)
+        self.flush()
+        self.end_process(exits.LOST)
 
     def check_health(self, rules: Iterable[Rule]) -> None:
         """Ask the service how it is from now on, if there is a rule for it."""

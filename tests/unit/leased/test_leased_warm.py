@@ -4,7 +4,7 @@ import time
 
 import pytest
 from leased_support import program
-from processes import JournalChild, below, wait_until
+from processes import JournalChild, below, is_alive, wait_until
 
 from hafta import exits
 from hafta.cli.group import run_group
@@ -14,6 +14,10 @@ WORKING = program(
     "run.say(f'works with {run.token}, attempt {run.attempt}, pid {os.getpid()}')\n"
     "while True:\n    run.checkpoint(7)\n    run.say(f'ticks {os.getpid()}')\n    run.sleep(0.05)",
     undo="run.say(f'undone after {run.reason}')",
+)
+#: Shows progress, and records nothing.
+QUIET = program(
+    "run.say(f'works with {run.token}, attempt {run.attempt}, pid {os.getpid()}')\nwhile True:\n    run.sleep(0.05)"
 )
 CUT = 3.0  # seconds: longer than the deadline of a worker, shorter than the lease
 
@@ -62,6 +66,18 @@ def test_nor_does_a_standby(place, relayed):
         outage(place)
         assert first.stop()[0] == exits.OK
         assert worker_of(second) in waiting
+
+
+def test_a_worker_that_records_nothing_ends_with_its_lease(place, relayed):
+    """It shows progress, so neither its deadline nor a write would end it; another host may do its work now."""
+    with JournalChild(QUIET, "--warm", "--ttl", "3", HAFTA_STORE=relayed, HOST="a") as child:
+        pid = worker_of(child)
+        place.relay.cut = True
+        failed = child.wait_entry("service-failed")
+        assert int(failed["HAFTA_STATUS"]) == exits.LOST
+        assert "the lease of the record has ended" in failed["MESSAGE"]
+        wait_until(lambda: not is_alive(pid), "it has ended")
+        place.relay.cut = False
 
 
 def test_a_moved_worker_ends_its_parent_and_nothing_is_counted(place):
