@@ -43,10 +43,19 @@ def write(root: Path, output: Path) -> None:
     site = root / "docs/site"
     for page in sorted(site.glob("pages/*.md")):
         shutil.copy(page, output / page.name)
+    with (output / "index.md").open("a") as index:
+        index.write(unlisted(root, (site / "pages/index.md").read_text()))
     for name, text in {**library.pages(root), **tables.pages(root)}.items():
         place = output / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+
+
+def unlisted(root: Path, index: str) -> str:
+    """Return the part of the contents for pages that nobody has put under a heading: a new page is on the site, too."""
+    pages = [f"docs/{page.stem}" for page in sorted(root.glob("docs/*.md"))]
+    missing = [page for page in pages if not re.search(rf"^{page}$", index, re.MULTILINE)]
+    return "\n".join(["", "```{toctree}", ":caption: More", ":hidden:", "", *missing, "```", ""]) if missing else ""
 
 
 def contents(folder: Path) -> str:

@@ -191,6 +191,16 @@ def test_a_link_that_leads_nowhere_ends_the_build(tmp_path):
         tree.linked(tmp_path, page, page.read_text(), tmp_path / "out")
 
 
+def test_a_page_that_nobody_has_listed_is_in_the_contents_too(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in ("listed", "new"):
+        (tmp_path / f"docs/{name}.md").touch()
+    more = tree.unlisted(tmp_path, "docs/listed\n")
+    assert "docs/new\n" in more
+    assert "docs/listed\n" not in more
+    assert tree.unlisted(tmp_path, "docs/listed\ndocs/new\n") == ""
+
+
 def test_what_stands_in_code_is_not_a_link(tmp_path):
     text = "`[a](b)`\n\n```python\nx[1](gone)\n```\n"
     assert tree.linked(tmp_path, tmp_path / "README.md", text, tmp_path / "out") == text
