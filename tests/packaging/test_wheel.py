@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -79,3 +80,69 @@ def test_what_pip_has_installed_runs_the_target(environment, wheel, tmp_path):
     said = run(environment / "bin" / command[0], *command[1:], env=clean, cwd="/")
     assert re.search(r"[1-9]\d* successful read", said), said
     assert os.path.exists(environment / "share/man/man1/hafta-run.1")
+
+
+def pythons():
+    """Return the Pythons here that are new enough, by version: this one, those in $PATH, pyenv's and uv's."""
+    homes = (".pyenv/versions", ".local/share/uv/python")
+    found = [path for home in homes for path in sorted((Path.home() / home).glob("*/bin/python3"))]
+    in_path = [f"python3.{minor}" for minor in range(11, 16)]
+    by_version = {}
+    for python in (sys.executable, *in_path, *found):
+        try:
+            done = subprocess.run(
+                [python, "-c", "import ensurepip, sys; print('%d.%d' % sys.version_info[:2])"],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except OSError:
+            continue
+        version = done.stdout.strip()
+        if done.returncode == 0 and tuple(map(int, version.split("."))) >= (3, 11):
+            by_version.setdefault(version, str(python))
+    return by_version
+
+
+PYTHONS = pythons()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_each_python_that_is_here_runs_the_target_from_the_wheel(version, wheel, tmp_path):
+    run(PYTHONS[version], "-m", "venv", tmp_path / "venv")
+    run(tmp_path / "venv/bin/pip", "install", "--quiet", wheel)
+    assert (tmp_path / "venv/lib/systemd/catalog/hafta.catalog").exists()
+    command = ["run", "--ephemeral", "--as-root", "--set=HAFTA_INTERVAL=0.1", "hafta.target"]
+    with tempfile.TemporaryDirectory(prefix="hw") as short:
+        clean = {
+            "PATH": f"{tmp_path}/venv/bin:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "HAFTA_RUNTIME_DIR": f"{short}/run",
+        }
+        with subprocess.Popen(
+            [tmp_path / "venv/bin/hafta", *command], env=clean, cwd="/", stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        ) as overlord:  # fmt: skip
+            seen = []
+            while (line := overlord.stdout.readline()) and not re.search(r"[1-9]\d* successful read", line):
+                seen.append(line)
+            overlord.terminate()
+            rest = overlord.stdout.read()
+    assert line, "".join(seen)
+    assert overlord.returncode == 0, rest
+
+
+@pytest.fixture(scope="module")
+def runners(tmp_path_factory):
+    """An environment with uv and pipx."""
+    place = tmp_path_factory.mktemp("runners") / "venv"
+    run(sys.executable, "-m", "venv", place)
+    run(place / "bin/pip", "install", "--quiet", "uv", "pipx")
+    return place
+
+
+@pytest.mark.parametrize("words", [("uvx", "--from"), ("pipx", "run", "--spec")], ids=lambda words: words[0])
+def test_it_runs_without_being_installed(words, runners, wheel, tmp_path):
+    places = {"HOME": tmp_path, "PIPX_HOME": tmp_path / "pipx", "UV_CACHE_DIR": tmp_path / "uv"}
+    links = os.environ.get("PIP_FIND_LINKS")  # uv does not read the settings of pip
+    environ = {**os.environ, **places, **({"UV_FIND_LINKS": links} if links else {})}
+    said = run(runners / "bin" / words[0], *words[1:], wheel, "hafta", "--version", env=environ)
+    assert re.search(r"^hafta \d+\.\d+\.\d+$", said, re.MULTILINE)
