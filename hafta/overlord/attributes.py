@@ -166,5 +166,7 @@ def notes_on(units: Iterable[Unit]) -> list[str]:
     bounded = [unit.name for unit in units if _all_but_inert(unit.attributes.bounding) is not None]
     if bounded and not privileges.can_bound():
         names = ", ".join(bounded)
-        found.append(f"CapabilityBoundingSet= takes CAP_SETPCAP: with NoNewPrivileges= in its place: {names}")
+        found.append(
+            f"without CAP_SETPCAP, NoNewPrivileges= stands for CapabilityBoundingSet=: {names}"
+        )
     return found

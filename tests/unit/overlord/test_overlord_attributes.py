@@ -72,7 +72,7 @@ def test_who_may_not_bound_gives_up_and_gets_nothing_back(place):
     assert (found["Prm"], found["Eff"], found["Amb"]) == (CHOWN, CHOWN, 0)
     assert shown(overlord)["NoNewPrivs"] == ["1"]
     assert "a.service: the overlord does not have CAP_NET_BIND_SERVICE: runs without" in overlord.text
-    assert "CapabilityBoundingSet= takes CAP_SETPCAP: with NoNewPrivileges= in its place: a.service" in overlord.text
+    assert "without CAP_SETPCAP, NoNewPrivileges= stands for CapabilityBoundingSet=: a.service" in overlord.text
     overlord = run(place, *lines, "User=daemon", prefix=POOR)
     assert {name: bits for name, bits in sets(overlord).items() if bits and name != "Bnd"} == {}
     assert shown(overlord)["NoNewPrivs"] == ["1"]
