@@ -19,6 +19,9 @@ COMMANDS = {
 }
 
 
+OWN = re.search(r"^## A service of your own\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1]
+
+
 @pytest.fixture
 def shell(tmp_path):
     """A shell in the checkout; what stands for /run and /var/lib is elsewhere."""
@@ -73,3 +76,17 @@ def test_hosts(shell, tmp_path):
         server.end()
     assert "monday: 1 rows" in ingested
     assert re.search(r"^ingest .*\(ended\)", records, re.MULTILINE)
+
+
+def test_a_service_of_ones_own(shell, tmp_path):
+    shell.place = tmp_path / "own"
+    shell.place.mkdir()
+    (shell.place / "disk.py").write_text(re.search(r"^```python\n(.*?)^```", OWN, re.DOTALL | re.MULTILINE)[1])
+    here = lambda text: text.replace("hafta unit", "hafta unit --run-as daemon")  # `hafta` is in /tmp here
+    once, check, diagram, unit = shell.run(
+        [here(command) for command in re.findall(r"^    (hafta .*|python3 .*)$", OWN, re.MULTILINE)]
+    )
+    assert re.search(r"blocks are free\nSequence was: disk succeeded$", once)
+    assert "1 sequence: 0 errors, 0 warnings" in check
+    assert "look" in diagram
+    assert re.search(r"^ExecStart=.* -m hafta.service disk:disk$", unit, re.MULTILINE)
