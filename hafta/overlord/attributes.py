@@ -166,7 +166,5 @@ def notes_on(units: Iterable[Unit]) -> list[str]:
     bounded = [unit.name for unit in units if _all_but_inert(unit.attributes.bounding) is not None]
     if bounded and not privileges.can_bound():
         names = ", ".join(bounded)
-        found.append(
-            f"without CAP_SETPCAP, NoNewPrivileges= stands for CapabilityBoundingSet=: {names}"
-        )
+        found.append(f"without CAP_SETPCAP, NoNewPrivileges= stands for CapabilityBoundingSet=: {names}")
     return found
