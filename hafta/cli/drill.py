@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import contextmanager
 
 import click
 
@@ -14,12 +16,14 @@ from hafta.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from click.shell_completion import CompletionItem
 
     from hafta.drill.drills import Drill
     from hafta.drill.expect import Expected
+    from hafta.drill.holder import Holder
     from hafta.drill.managers import Embedded, Systemd
     from hafta.drill.outcome import Outcome
     from hafta.drill.subject import Subject
@@ -76,7 +80,6 @@ def _do(
     """Carry the plan out."""
     from hafta.cli import drill_text
     from hafta.drill.expect import missed
-    from hafta.drill.holder import Holder
     from hafta.drill.managers import own_unit
     from hafta.drill.measure import Measure
     from hafta.drill.plain import plain
@@ -85,7 +88,7 @@ def _do(
 
     at = time.time()
     done: list[Outcome] = []
-    with Holder(subject.unit, manager.text) as holder:
+    with _holding(subject.unit, manager.text) as holder:
         refuse(subject, own_unit())
         measure = Measure(subject.unit, manager, os.environ)
         refuse_without_budget(subject, *measure.starts(subject.interval))
@@ -98,7 +101,23 @@ def _do(
         drill_text.put_json(plain(subject, manager, chosen, done, at, measure.missing))
     else:
         drill_text.put_table(done)
-    for line in (*measure.missing, *holder.problems):
+    for line in measure.missing:
         drill_text.tell(line)
     is_good = all(one.ok and not one.missed for one in done) and not holder.problems
     return exits.OK if is_good else exits.FAILED
+
+
+@contextmanager
+def _holding(unit: str, manager: str) -> Iterator[Holder]:
+    """Have a holder; say at the end, also after an error, what could not be undone."""
+    from hafta.cli import drill_text
+    from hafta.drill.holder import Holder
+
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a drill that is stopped would leave its changes for that time
+    holder = Holder(unit, manager)
+    try:
+        with holder:
+            yield holder
+    finally:
+        for line in holder.problems:
+            drill_text.tell(line)

@@ -13,7 +13,7 @@ import sys
 from hafta import exits
 from hafta.drill.drills import LOOPS, QUOTA
 from hafta.drill.managers import Systemd
-from hafta.drill.undo import Continue, Descriptors, Quota, signal_process
+from hafta.drill.undo import Continue, Descriptors, Quota, open_process, signal_process
 from hafta.errors import HaftaError
 from hafta.process.stat import read_process
 from hafta.process.table import descendants
@@ -75,7 +75,9 @@ def _limit(pid: int, started: int, holder: Holder) -> None:
         low = next(number for number in range(len(taken) + 1) if number not in taken)
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         holder.hold(Descriptors(pid, started, low, soft))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (low, hard))
+        if (fd := open_process(pid, started)) >= 0:
+            os.close(fd)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (low, hard))
     except (FileNotFoundError, ProcessLookupError):
         return  # it has ended
 
@@ -84,7 +86,9 @@ def starved(subject: Subject, manager: Systemd | Embedded, holder: Holder) -> Ca
     """Let the unit have little of a processor. Raises HaftaError."""
     assert isinstance(manager, Systemd)
     holder.hold(Quota.of(manager, subject))
-    manager.ask("set-property", "--runtime", "--", subject.unit, f"CPUQuota={QUOTA}")
+    # systemctl outlives a drill that is killed: so the holder waits for its end, too.
+    words = ("set-property", "--runtime", "--", subject.unit, f"CPUQuota={QUOTA}")
+    manager.ask(*words, inherited=(holder.fileno(),))
     return _nothing
 
 

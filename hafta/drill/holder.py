@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 
 from hafta import exits
 from hafta.drill.undo import decode, encode, undo_all
@@ -75,6 +76,10 @@ class Holder:
         if self._ask(encode(undo)) != OK:
             self._lose()
 
+    def fileno(self) -> int:
+        """Return the socket. The holder takes the drill for alive while any process has it."""
+        return self._socket.fileno()
+
     def check(self) -> None:
         """See whether it lives. Raises Lost."""
         import select
@@ -102,8 +107,10 @@ class Holder:
             return b""
 
     def _lose(self) -> None:
-        self.problems += undo_all(self._undos)
-        raise Lost("the process that undoes what the drill changes has died", "all was undone; run the drill again")
+        problems = undo_all(self._undos)
+        self.problems += problems
+        hint = "see what is to be done by hand" if problems else "all was undone; run the drill again"
+        raise Lost("the process that undoes what the drill changes has died", hint)
 
 
 def lock(unit: str, manager: str) -> socket.socket:
@@ -140,13 +147,18 @@ def _hold(theirs: socket.socket, unit: str) -> None:
 
 def _serve(theirs: socket.socket, unit: str) -> None:
     undos: list[Undo] = []
-    while message := theirs.recv(MOST):
-        if message == UNDO:
-            theirs.send(json.dumps(undo_all(undos)).encode())
-        else:
-            undos.append(decode(message))
-            theirs.send(OK)
-    if undos:
-        problems = undo_all(undos)
+    unheard: list[str] = []
+    is_early = False
+    with suppress(OSError, ValueError):  # a drill that dies in the middle of a talk is a reset, or a broken pipe
+        while message := theirs.recv(MOST):
+            if message == UNDO:
+                is_early, unheard = True, undo_all(undos)
+                theirs.send(json.dumps(unheard).encode())
+                is_early, unheard = False, []
+            else:
+                undos.append(decode(message))
+                theirs.send(OK)
+    if undos or is_early:
+        problems = unheard + undo_all(undos)
         said = "; ".join(problems) or "all that it had changed is undone"
         os.write(2, f"hafta: the drill of {unit} ended early: {said}\n".encode(errors="backslashreplace"))

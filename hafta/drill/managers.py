@@ -41,9 +41,9 @@ class Systemd(Frozen):
         """What `manager_of` makes it of."""
         return "user" if self.of_user else "system"
 
-    def ask(self, *verb: str) -> str:
-        """Run systemctl; return what it prints. Raises HaftaError."""
-        done = run("systemctl", *(["--user"] if self.of_user else []), *verb, timeout=PATIENCE)
+    def ask(self, *verb: str, inherited: tuple[int, ...] = ()) -> str:
+        """Run systemctl, which also gets these descriptors; return what it prints. Raises HaftaError."""
+        done = run("systemctl", *(["--user"] if self.of_user else []), *verb, timeout=PATIENCE, inherited=inherited)
         if done.returncode:
             what = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
             raise HaftaError(f"systemctl {' '.join(verb)}: {what[0]}", "see systemctl status", status=exits.FAILED)

@@ -19,7 +19,7 @@ from hafta.drill.drills import Way, lasts, patience, rounds, why_not
 from hafta.drill.measure import now
 from hafta.drill.outcome import Outcome, outcome
 from hafta.drill.refusals import PATIENT, pause
-from hafta.drill.undo import AT_REST, POLL, Continue, Ended, Start, signal_process
+from hafta.drill.undo import AT_REST, POLL, Continue, Ended, Leaving, Start, signal_process
 from hafta.errors import HaftaError
 from hafta.journal.drill_events import DrillStarted
 from hafta.process.stat import read_process
@@ -69,6 +69,8 @@ class Running:
         subject, started = self._up()
         if drill.signum == signal.SIGSTOP:
             self._holder.hold(Continue(subject.pid, started))
+        else:
+            self._holder.hold(Leaving(subject.pid, started))
         begin = now()
         if not signal_process(subject.pid, started, drill.signum):
             raise HaftaError(f"{subject.unit} ended before the drill", "run it again", status=exits.FAILED)

@@ -9,6 +9,7 @@ The rules:
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -29,20 +30,37 @@ if TYPE_CHECKING:
     from hafta.drill.subject import Subject
 
 POLL = 0.1  # seconds between two looks
+LEAVING = 30.0  # seconds in which a process that was told to end may end
+SHORTAGE = 30.0  # seconds in which an undo is tried again, while the machine has too little of something
+SHORT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN))
 AT_REST = 3  # looks in a row that find a unit at rest: then nobody starts it again
 
 
 def open_process(pid: int, started: int) -> int:
-    """Return a pidfd of the process that began then; -1: it is gone."""
+    """Return a pidfd of the process that began then; -1: it is gone. Raises OSError if that cannot be found out."""
     try:
         fd = os.pidfd_open(pid)
-    except OSError:
+    except ProcessLookupError:
         return -1
-    process = read_process(pid)
-    if process is None or process.is_dead or process.started != started:
+    try:
+        if _is(pid, started, fd):
+            return fd
+    except BaseException:
         os.close(fd)
-        return -1
-    return fd
+        raise
+    os.close(fd)
+    return -1
+
+
+def _is(pid: int, started: int, fd: int) -> bool:
+    process = read_process(pid)
+    if process is not None:
+        return not process.is_dead and process.started == started
+    try:
+        signal.pidfd_send_signal(fd, 0)
+    except ProcessLookupError:
+        return False
+    raise OSError(errno.EMFILE, f"/proc/{pid}/stat cannot be read")  # there are no descriptors: it is not gone
 
 
 def signal_process(pid: int, started: int, signum: int) -> bool:
@@ -88,6 +106,26 @@ class Continue(Undo):
         return f"kill -CONT {self.pid}"
 
 
+class Leaving(Undo):
+    """A process that was told to end: before it has ended, its unit only seems to be up."""
+
+    pid: int
+    started: int
+
+    def undo(self) -> None:
+        """Wait until it has ended, or does not care."""
+        end = time.monotonic() + LEAVING
+        while (process := read_process(self.pid)) is not None and time.monotonic() < end:
+            if process.is_dead or process.started != self.started:
+                return
+            time.sleep(POLL)
+
+    @property
+    def by_hand(self) -> str:
+        """How a person does it."""
+        return f"see whether process {self.pid} ends"
+
+
 class Start(Undo):
     """A unit that was up."""
 
@@ -95,15 +133,15 @@ class Start(Undo):
     unit: str
 
     def undo(self) -> None:
-        """Wait until it is up again, or nobody starts it any more: then start it."""
+        """Wait until it is up again; start it if nobody else does, or not in time."""
         manager, end, rests = manager_of(self.manager), 0.0, 0
         while (subject := manager.find(self.unit)) is not None:
             end = end or time.monotonic() + subject.patience
             process = read_process(subject.pid) if subject.is_up else None
-            if (process is not None and not process.is_dead) or time.monotonic() > end:
+            if process is not None and not process.is_dead:
                 return
             rests = rests + 1 if subject.is_at_rest else 0
-            if rests >= AT_REST:
+            if rests >= AT_REST or time.monotonic() > end:
                 manager.start(self.unit)
                 return
             time.sleep(POLL)
@@ -205,7 +243,7 @@ class Ended(Undo):
         return "nothing: the log says until when it may have lasted"
 
 
-KINDS: dict[str, type[Undo]] = {kind.__name__: kind for kind in (Continue, Start, Descriptors, Quota, Ended)}
+KINDS: dict[str, type[Undo]] = {kind.__name__: kind for kind in (Continue, Leaving, Start, Descriptors, Quota, Ended)}
 
 
 def encode(undo: Undo) -> bytes:
@@ -225,7 +263,21 @@ def undo_all(undos: list[Undo]) -> list[str]:
     while undos:
         one = undos.pop()
         try:
-            one.undo()
+            _try(one)
         except Exception as error:  # the rest is undone all the same
             problems.append(f"not undone: {type(one).__name__.lower()}: {error}; by hand: {one.by_hand}")
     return problems
+
+
+def _try(one: Undo) -> None:
+    """Undo it; again and again while the machine has too little of something. Raises HaftaError or OSError."""
+    end = time.monotonic() + SHORTAGE
+    while True:
+        try:
+            one.undo()
+        except OSError as error:
+            if error.errno not in SHORT or time.monotonic() > end:
+                raise
+        else:
+            return
+        time.sleep(POLL)

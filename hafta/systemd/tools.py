@@ -13,8 +13,11 @@ PATIENCE = 30.0  # seconds
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
-def run(*words: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-    """Run a command of systemd. Raises HaftaError if it is not there, or takes too long."""
+def run(*words: str, timeout: float = PATIENCE, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run a command of systemd. Raises HaftaError if it is not there, or takes too long.
+
+    `inherited`: descriptors that it gets, too.
+    """
     program = shutil.which(words[0], path=PATH)
     if program is None:
         raise HaftaError(f"{words[0]} is not installed", "install systemd", status=exits.NOT_FOUND)
@@ -22,7 +25,7 @@ def run(*words: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[s
     try:
         return subprocess.run(  # noqa: S603 - without a shell
             [program, *words[1:]], env=environ, check=False, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, timeout=timeout,
+            stdin=subprocess.DEVNULL, timeout=timeout, pass_fds=inherited,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         what = " ".join(words)
