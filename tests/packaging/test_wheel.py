@@ -74,7 +74,7 @@ def test_the_source_distribution_builds_the_same_wheel(tree, environment, wheel,
 
 def test_what_pip_has_installed_runs_the_target(environment, wheel, tmp_path):
     run(environment / "bin/pip", "install", "--quiet", wheel)
-    command = ["hafta", "run", "--ephemeral", "--as-root", "--for=4", "--set=HAFTA_INTERVAL=0.1", "hafta.target"]
+    command = ["hafta", "run", "--ephemeral", "--as-root", "--for=10", "--set=HAFTA_INTERVAL=0.1", "hafta.target"]
     # Nothing of the machine's own: no hafta in /usr/bin, and units from the wheel alone.
     clean = {"PATH": f"{environment}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     said = run(environment / "bin" / command[0], *command[1:], env=clean, cwd="/")

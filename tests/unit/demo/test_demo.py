@@ -127,7 +127,7 @@ def test_all_faults_come_and_are_survived_and_nothing_is_left(demo, folder):
 
 
 def test_without_explanations_and_faults_there_is_the_job_alone(demo):
-    shown = demo("--explain", "off", "--faults", "off", "--for", "2")
+    shown = demo("--explain", "off", "--faults", "off", "--for", "6")
     assert shown.process.wait(PATIENCE) == 0
     shown.read_until("Try next")
     assert not TEXTS & set(shown.said)
@@ -173,7 +173,7 @@ def test_a_wrong_option_is_one_line_and_what_to_do(demo):
 def test_on_a_terminal_it_looks_as_the_overlord_alone_does(folder):
     ours, theirs = os.openpty()
     environ = {**environment(folder), "TERM": "xterm"}
-    command = [sys.executable, "-m", "hafta.demo", "--faults=off", "--for=2"]
+    command = [sys.executable, "-m", "hafta.demo", "--faults=off", "--for=6"]
     process = subprocess.Popen(command, stdout=theirs, env=environ, cwd="/")
     os.close(theirs)
     shown = b""
