@@ -43,7 +43,7 @@ LESSONS = (
     ),
     Lesson(
         "previous node",
-        r"on the way back to the previous node",
+        r"rolled back node get_work .*next node open_pipe",
         "Trying again is not enough here: the policy goes back one node, which opens the pipe again.",
         "returns to the previous node",
     ),

@@ -34,7 +34,7 @@ class RolledBack(Event):
     attempt: int
     to_node: str | None = None  # where control goes on
     duration_usec: int | None = None
-    unwinding: bool | None = None  # True: the rollback function ran on the way back to the previous node
+    unwinding: bool | None = None  # True: the policy had already said where control goes next
     code: Code | None = None
     error: str | None = None  # the class of the reason
 
@@ -327,7 +327,11 @@ def _attempt(attempt: int) -> str:
     return f", attempt {attempt}" if attempt else ""
 
 
+#: What stands in the place of the next node when there is none.
+_ENDS = {"done": ", and the sequence ends", "failed": ", and the sequence fails", "panicked": ", and the process ends"}
+
+
 def _next(unwinding: bool | None, to_node: str | None) -> str:
-    if unwinding:
-        return ", on the way back to the previous node"
-    return f", next node {to_node}" if to_node else ""
+    if to_node:
+        return _ENDS.get(to_node) or f", next node {to_node}"
+    return ", on the way back to the previous node" if unwinding else ""

@@ -25,7 +25,7 @@ SERVER, CLIENT = "hafta-server.service", "hafta-client.service"
 TAUGHT_BY = {
     "ready": UnitReady(unit=CLIENT, pid=7, duration_usec=9),
     "rolled back": RolledBack("client", "get_work", 1, "BadData: x", 1, to_node="get_work"),
-    "previous node": RolledBack("client", "get_work", 1, "x", 5, unwinding=True),
+    "previous node": RolledBack("client", "get_work", 1, "x", 5, to_node="open_pipe", unwinding=True),
     "killed": UnitExited(unit=SERVER, pid=7, signal=signal.SIGKILL),
     "exited": UnitExited(unit=SERVER, pid=7, status=20),
     "resumed": Resumed("client", "get_work", 1, 0, "", 5, begun=True, stopped=False),
