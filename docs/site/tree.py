@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: The project's own pages.
-PAGES = ("README.md", "CHANGELOG.md", "docs/*.md", "docs/howto/*.md", "docs/site/README.md", "examples/*/README.md")
+PAGES = (
+    "README.md", "CHANGELOG.md", "docs/*.md", "docs/howto/*.md", "docs/site/README.md", "examples/README.md",
+    "examples/*/README.md",
+)  # fmt: skip
 #: The languages that Pygments knows, of those that our pages name.
 LANGUAGES = {"python", "console", "ini", "sh", "text", "json", "yaml", "toml"}
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", flags=re.DOTALL | re.MULTILINE)
