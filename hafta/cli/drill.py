@@ -55,7 +55,7 @@ def drill(names: tuple[str, ...], **given: Any) -> int:
     expected = expect.read(values.expect) if values.expect else {}
     manager, subject = managers.find(names[0], os.environ, of_user=values.user)
     if values.plan or not values.yes:
-        refusals.refuse(subject, managers.own_unit())
+        refusals.refuse(subject, managers.own_units(), managers.own_line())
         return _plan(values, manager, subject, chosen)
     return _do(values, manager, subject, chosen, expected)
 
@@ -79,8 +79,9 @@ def _do(
 ) -> int:  # fmt: skip
     """Carry the plan out."""
     from hafta.cli import drill_text
+    from hafta.drill.drills import ends
     from hafta.drill.expect import missed
-    from hafta.drill.managers import own_unit
+    from hafta.drill.managers import own_line, own_units
     from hafta.drill.measure import Measure
     from hafta.drill.plain import plain
     from hafta.drill.refusals import refuse, refuse_without_budget
@@ -89,9 +90,9 @@ def _do(
     at = time.time()
     done: list[Outcome] = []
     with _holding(subject.unit, manager.text) as holder:
-        refuse(subject, own_unit())
+        refuse(subject, own_units(), own_line())
         measure = Measure(subject.unit, manager, os.environ)
-        refuse_without_budget(subject, *measure.starts(subject.interval))
+        refuse_without_budget(subject, *measure.starts(subject.interval), ends(chosen, subject, values.times, manager))
         running = Running(subject, manager, measure, holder)
         for one in chosen:
             drill_text.tell(f"{one.name} ...")

@@ -11,8 +11,9 @@ from hafta.observe import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from hafta.drill.managers import Embedded, Systemd
     from hafta.drill.subject import Subject
 
 LOOPS = 8
@@ -93,6 +94,12 @@ def stays_stopped(drill: Drill, subject: Subject) -> bool:
 def rounds(drill: Drill, subject: Subject, times: int) -> int:
     """Return how many rounds a drill takes."""
     return times if drill.way is Way.ENDS and not stays_stopped(drill, subject) else 1
+
+
+def ends(chosen: Iterable[Drill], subject: Subject, times: int, manager: Systemd | Embedded) -> int:
+    """Return how often these drills end the unit, and have it started again."""
+    ending = (one for one in chosen if one.way is Way.ENDS and not stays_stopped(one, subject))
+    return sum(times for one in ending if not why_not(one, subject, manager.kind, of_user=manager.of_user))
 
 
 def patience(drill: Drill, subject: Subject) -> float:

@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from hafta import exits
 from hafta.drill.subject import DEPENDENTS, NAMES, subject_of
-from hafta.errors import HaftaError
+from hafta.errors import HaftaError, UsageError
 from hafta.frozen import Frozen
 from hafta.observe import words
 from hafta.observe.sources.systemd import BOOTED, full_name
+from hafta.process.stat import read_process
 from hafta.systemd.tools import run
 
 TYPE_CHECKING = False
@@ -134,6 +135,8 @@ def manager_of(text: str) -> Systemd | Embedded:
 
 def find(name: str, environ: Mapping[str, str], *, of_user: bool) -> tuple[Systemd | Embedded, Subject]:
     """Return who runs a unit, and the unit. Raises HaftaError: there is none, or it may not be drilled by us."""
+    if any(sign in name for sign in "*?["):
+        raise UsageError(f"{name!r} is a pattern", "name one unit")
     unit = full_name(name)
     if of_user or os.path.isdir(BOOTED):
         systemd = Systemd(of_user)
@@ -153,12 +156,21 @@ def find(name: str, environ: Mapping[str, str], *, of_user: bool) -> tuple[Syste
     raise HaftaError(f"there is no unit {unit} that runs here", hint, status=exits.NOT_FOUND)
 
 
-def own_unit() -> str:
-    """Return the unit in which this process runs, by its control group; empty if that does not tell."""
+def own_units() -> frozenset[str]:
+    """Return the units in which this process runs, by its control group: one can be within another."""
     try:
         with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as file:
             paths = [line.rstrip("\n").split(":", 2)[2] for line in file]
     except (OSError, IndexError):
-        return ""
-    found = (part for path in paths for part in reversed(path.split("/")) if part.endswith(".service"))
-    return next(found, "")
+        return frozenset()
+    return frozenset(part for path in paths for part in path.split("/") if part.endswith(".service"))
+
+
+def own_line() -> frozenset[int]:
+    """Return this process, its parent, and so on: an overlord without control groups knows a unit by its processes."""
+    found, pid = set(), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        process = read_process(pid)
+        pid = 0 if process is None else process.parent
+    return frozenset(found)

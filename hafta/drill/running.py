@@ -21,7 +21,7 @@ from hafta.drill.outcome import Outcome, outcome
 from hafta.drill.refusals import PATIENT, pause
 from hafta.drill.undo import AT_REST, POLL, Continue, Ended, Leaving, Start, signal_process
 from hafta.errors import HaftaError
-from hafta.journal.drill_events import DrillStarted
+from hafta.journal.drill_events import LIMIT_MAX, DrillStarted
 from hafta.process.stat import read_process
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hafta.drill.subject import Subject
 
 CALM = 2.0  # seconds after a drill in which the log may still say what it has done
-SETTLE = 0.5  # seconds after READY in which a sequence says that it resumes
+SETTLE = 2.0  # seconds after READY in which a sequence says that it resumes
 GOOD = 10.0  # seconds after READY for the first good node of a sequence that has resumed
 
 
@@ -55,7 +55,7 @@ class Running:
         unit, count = self.subject.unit, rounds(drill, self.subject, times)
         limit = count * (patience(drill, self.subject) + PATIENT + GOOD)
         self._holder.hold(Ended(manager.text, unit, drill.name))
-        manager.note(DrillStarted(unit, drill.name, round(limit * 1e6)))
+        manager.note(DrillStarted(unit, drill.name, min(round(limit * 1e6), LIMIT_MAX)))
         self._holder.hold(Start(manager.text, unit))
         try:
             found = [self._end(drill) for _ in range(count)] if drill.way is Way.ENDS else [self._while(drill)]
@@ -139,7 +139,10 @@ class Running:
             time.sleep(POLL)
 
     def _wait_for_budget(self) -> None:
-        """Wait until one more end leaves a start of the start limit unused."""
+        """Wait until one more end leaves a start of the start limit unused. Raises HaftaError if that takes long."""
         while (seconds := pause(self.subject, *self._measure.starts(self.subject.interval))) > 0:
+            if seconds > PATIENT:
+                hint = f"see why it was started more often than by the drill: hafta log {self.subject.unit}"
+                raise HaftaError(f"{self.subject.unit} has no restart left", hint, status=exits.FAILED)
             self._holder.check()
             time.sleep(min(seconds, 1.0))

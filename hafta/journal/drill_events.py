@@ -5,6 +5,8 @@ from __future__ import annotations
 from hafta.journal.event import show_duration
 from hafta.journal.overlord_events import UnitEvent
 
+LIMIT_MAX = 86_400_000_000  # microseconds that a drill may be said to last
+
 
 class DrillEvent(UnitEvent):
     """A drill of a unit begins or ends. journalctl -u shows it, too."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Method = Callable[[wire.Request, Client], Answer]
 
 NAME_MAX = 255  # characters of a unit's name
-LIMIT_MAX = 86_400_000_000  # microseconds that a drill may be said to last
 UNITS_MAX = 1000  # units that one request may name
 
 
@@ -109,7 +108,7 @@ class Methods:
         return iter(())
 
     def _drill(self, request: wire.Request, _client: Client) -> Answer:
-        from hafta.journal.drill_events import DrillEnded, DrillStarted
+        from hafta.journal.drill_events import LIMIT_MAX, DrillEnded, DrillStarted
 
         unit, drill, limit = (request.parameters.get(name) for name in ("unit", "drill", "limit_usec"))
         if not isinstance(drill, str) or not 0 < len(drill) <= NAME_MAX or not drill.isprintable():

@@ -1,11 +1,13 @@
 """What a drill decides without touching anything: refusals, pauses, verdicts, expectations."""
 
+import os
 import signal
 
 import pytest
 
 from hafta.drill import expect
-from hafta.drill.drills import DRILLS, choose, lasts, rounds, why_not
+from hafta.drill.drills import DRILLS, choose, ends, lasts, rounds, why_not
+from hafta.drill.managers import Systemd, find, own_line
 from hafta.drill.outcome import Outcome, outcome
 from hafta.drill.refusals import pause, refuse, refuse_without_budget
 from hafta.drill.rounds import Resumed, Round
@@ -34,7 +36,7 @@ def test_a_unit_is_the_same_from_what_systemctl_prints_and_from_what_an_overlord
 
 
 def test_a_unit_that_is_up_and_that_nobody_requires_is_not_refused():
-    refuse(subject(), "other.service")
+    refuse(subject(), {"other.service"}, {1, 11})
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,9 @@ def test_a_unit_that_is_up_and_that_nobody_requires_is_not_refused():
         ({"Id": "user@1000.service"}, "", "the machine needs it"),
         ({"MainPID": "1"}, "", "the machine needs it"),
         ({}, "feed.service", "the drill itself runs in feed.service"),
+        ({}, "outer.service feed.service inner.service", "the drill itself runs in feed.service"),
+        ({"MainPID": "77"}, "", "the drill itself runs in feed.service"),
+        ({"Id": "console-getty.service"}, "", "the machine needs it"),
         ({"RequiredBy": "a.service b.target"}, "", "is required by a.service, b.target"),
         ({"BoundBy": "a.service"}, "", "is required by a.service"),
         ({"ConsistsOf": "a.service"}, "", "is required by a.service"),
@@ -58,7 +63,7 @@ def test_a_unit_that_is_up_and_that_nobody_requires_is_not_refused():
 )
 def test_what_must_not_be_drilled_is_refused_with_what_to_do(more, own, said):
     with pytest.raises(UsageError) as refused:
-        refuse(subject(**more), own)
+        refuse(subject(**more), own.split(), {1, 77, 78})
     assert said in refused.value.message
     assert refused.value.hint
 
@@ -88,6 +93,34 @@ def test_who_would_have_to_wait_for_long_is_refused():
     refuse_without_budget(one, [now - 1], now)
     with pytest.raises(UsageError, match="no restart left: its start limit allows 3 starts in 3600 s"):
         refuse_without_budget(one, [now - 2, now - 1], now)
+
+
+@pytest.mark.parametrize(("interval", "ends", "is_refused"), [("1h", 2, False), ("1h", 3, True), ("infinity", 3, True),
+                                                             ("1min", 50, False)])  # fmt: skip
+def test_so_many_rounds_that_one_of_them_would_have_to_wait_for_long_are_refused(interval, ends, is_refused):
+    now, one = 10**12, subject(StartLimitBurst="4", StartLimitIntervalUSec=interval)
+    if not is_refused:
+        refuse_without_budget(one, [now - 1], now, ends)
+        return
+    with pytest.raises(UsageError, match="has 2 restarts left for 3 rounds: its start limit allows 4 starts in"):
+        refuse_without_budget(one, [now - 1], now, ends)
+
+
+def test_how_often_drills_end_a_unit_is_known_before():
+    chosen = [*choose([]), DRILLS["loop"]]
+    assert ends(chosen, subject(), 5, Systemd()) == 15
+    assert ends(chosen, subject(Restart="on-failure"), 5, Systemd()) == 10  # `term` leaves it stopped
+    assert ends(chosen, subject(WatchdogUSec="0"), 5, Systemd()) == 10  # `stop` is left out
+
+
+def test_a_pattern_is_not_the_name_of_a_unit():
+    for name in ("f*", "fee?", "[f]eed.service"):
+        with pytest.raises(UsageError, match="is a pattern"):
+            find(name, {}, of_user=True)
+
+
+def test_a_drill_knows_the_processes_from_which_it_descends():
+    assert {os.getpid(), os.getppid()} <= own_line()
 
 
 def test_drills_are_chosen_by_name_each_once():
