@@ -1,6 +1,7 @@
 import drill_support
 import pytest
 from drill_support import FEED, LINES, NO_LIMIT, PYTHON, Place
+from overlord_harness import NOTIFY
 
 
 @pytest.fixture
@@ -24,6 +25,14 @@ def feed(place):
         return place.start("feed.service", *others, until="feed.service is ready")
 
     return start
+
+
+@pytest.fixture
+def plain(place):
+    """The overlord of a service that hangs for long: a drill `stop` of it goes on until that is ended."""
+    command = place.script("ready.py", f"{NOTIFY}; s.send(b'READY=1'); import time; time.sleep(1000)")
+    place.service("plain", command, "Type=notify", "WatchdogSec=600", "Restart=always")
+    return place.start("plain.service", until="plain.service is ready")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def undo(run, checkpoint):
 sys.exit(hafta.service.run(feed, argv=[], checkpoints=state_checkpoints()))
 """
 LINES = (
-    "Type=notify", "WatchdogSec=1", "Restart=always", "RestartSec=0", "StateDirectory=feed", "RuntimeDirectory=feed",
+    "Type=notify", "WatchdogSec=60", "Restart=always", "RestartSec=0", "StateDirectory=feed", "RuntimeDirectory=feed",
     "RuntimeDirectoryPreserve=restart", f"Environment=PYTHONPATH={ROOT}",
 )  # fmt: skip
 NO_LIMIT = ("StartLimitIntervalSec=0",)
