@@ -73,7 +73,7 @@ class OverlordReading(Reading):
         if fields.get(TRANSPORT) == OWN:
             if fields.get("MESSAGE_ID", "") in of_its_life():
                 return "", "", Trust.MACHINE
-            if self._is_of_drill(fields.get("MESSAGE_ID", "")):
+            if fields.get("MESSAGE_ID", "") in self._of_drills:
                 return fields.get("UNIT", ""), "", Trust.DRILL
             return fields.get("UNIT", ""), fields.get("INVOCATION_ID", ""), Trust.MANAGER
         named, home = fields.get("UNIT", ""), fields.get("_SYSTEMD_UNIT", "")

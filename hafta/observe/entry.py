@@ -85,6 +85,7 @@ class Reading:
         self._user = user
         self._ours = of_ours()
         self._manager = f"user@{user}.service"
+        self._of_drills = frozenset(number for number, kind in self._ours.items() if kind in OF_DRILLS)
         self._may_drill = ("0",) if user is None else (str(user),)
 
     def entry(self, raw: Raw) -> Entry:
@@ -118,7 +119,7 @@ class Reading:
     def _who(self, fields: Mapping[str, str]) -> tuple[str, str, Trust]:
         home = fields.get("_SYSTEMD_UNIT", "")
         number = fields.get("MESSAGE_ID", "")
-        if self._is_of_drill(number) and fields.get("_UID", "") in self._may_drill:
+        if number in self._of_drills and fields.get("_UID", "") in self._may_drill:
             return fields.get("UNIT", ""), "", Trust.DRILL
         if self._user is None:
             if fields.get("_PID") == "1":
@@ -133,9 +134,6 @@ class Reading:
         if _is_of_machine(number, home):
             return "", "", Trust.MACHINE
         return self._who_else(fields, named, own, run)
-
-    def _is_of_drill(self, number: str) -> bool:
-        return self._ours.get(number) in OF_DRILLS
 
     def _who_else(self, fields: Mapping[str, str], named: str, own: str, run: str) -> tuple[str, str, Trust]:
         """Return unit, run and trust of an entry that is not a manager's: rules 3, 4 and 6."""

@@ -15,6 +15,8 @@ from hafta.observe.kinds import Kind
 from hafta.observe.outages import cause_of_exit
 from hafta.observe.timeline import STEP
 
+NEVER = -(1 << 63)  # before every time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,17 +54,19 @@ def lines(
     """
     gaps = gaps or Gaps()
     held: Line | None = None
-    drilled: set[str] = set()  # units of which a drill is going on
+    drilled: dict[str, int] = {}  # units of which a drill is going on, and until when at most
     for entry in entries:
         found = [Line(entry, entry, 1, text, is_gap=True) for text in gaps.before(entry)]
         stands_for = max(1, entry.number("HAFTA_REPEATED", 1))
         if entry.trust is Trust.DRILL:
-            (drilled.add if entry.kind is Kind.DRILL_STARTED else drilled.discard)(entry.unit)
+            is_begin = entry.kind is Kind.DRILL_STARTED
+            drilled[entry.unit] = entry.at + entry.number("HAFTA_LIMIT_USEC") if is_begin else NEVER
         if entry.kind not in (Kind.LAST_SEEN, Kind.DAMAGED) and is_wanted(entry):
             if held and not found and likeness(entry) == likeness(held.last):
                 held = held.replace(last=entry, count=held.count + stands_for)
                 continue
-            is_drilled = entry.trust in (Trust.MANAGER, Trust.DRILL) and entry.unit in drilled
+            is_whose = entry.trust in (Trust.MANAGER, Trust.DRILL)
+            is_drilled = is_whose and entry.at <= drilled.get(entry.unit, NEVER)
             found.append(Line(entry, entry, stands_for, f"{'(drill) ' if is_drilled else ''}{says(entry)}"))
         if held and found:
             yield held

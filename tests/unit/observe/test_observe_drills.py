@@ -96,6 +96,12 @@ def test_the_log_marks_what_the_manager_says_in_a_drill_and_how_runs_ended_by_it
     ]  # fmt: skip
 
 
+def test_the_log_marks_nothing_any_more_when_a_drill_whose_end_nobody_has_told_must_be_over():
+    story = Story(f"{UP} 9 {BEGUN}; {KILLED} {AGAIN}")
+    shown = [line.text for line in lines(map(story.reading.entry, story.raws)) if "killed SIGKILL" in line.text]
+    assert shown == ["(drill) main process ended: killed SIGKILL", "main process ended: killed SIGKILL"]
+
+
 def test_metrics_do_not_count_it_also_when_it_is_counted_long_after():
     story, totals, number = Story(DRILLED), Totals(), 3
     rounds = []
