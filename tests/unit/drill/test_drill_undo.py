@@ -11,10 +11,12 @@ import threading
 import pytest
 from processes import PATIENCE, state_of, wait_until
 
-from hafta.drill import undo
+from hafta.drill import managers, undo
+from hafta.drill.changes import starved
 from hafta.drill.holder import OK, UNDO, _serve
+from hafta.drill.managers import Systemd
 from hafta.drill.subject import subject_of
-from hafta.drill.undo import Continue, Leaving, Start, encode, undo_all
+from hafta.drill.undo import Continue, Leaving, Quota, Start, decode, encode, undo_all
 from hafta.process.stat import read_process
 
 
@@ -136,3 +138,60 @@ def test_a_unit_that_nobody_starts_or_not_in_time_is_started(monkeypatch, state)
     monkeypatch.setattr(undo.time, "sleep", lambda _seconds: None)
     assert undo_all([Start("system", "a.service")]) == []
     assert manager.starts == ["a.service"]
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """What systemctl of a user is asked for; it writes the drop-in of a quota as systemd does."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    drop_in, found = tmp_path / "systemd" / "user.control" / "a.service.d" / "50-CPUQuota.conf", []
+
+    def run(*words, inherited=(), **_more):
+        verb, *others = words[2:]
+        found.append((verb, others[-1] if others else "", inherited))
+        if verb == "set-property":
+            drop_in.parent.mkdir(parents=True, exist_ok=True)
+            drop_in.write_text(others[-1])
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(managers, "run", run)
+    return found, drop_in
+
+
+class Told:
+    """A holder that remembers what it was told."""
+
+    def __init__(self):
+        self.undos = []
+
+    def hold(self, one):
+        self.undos.append(one)
+
+    def fileno(self):
+        return 77
+
+
+@pytest.mark.parametrize(("quota", "value"), [("infinity", ""), ("500ms", "50%")])
+def test_a_quota_is_that_of_before_and_no_drop_in_is_left(asked, quota, value):
+    """systemctl has the drill's socket: the holder does not undo what systemctl is still about to change."""
+    said, drop_in = asked
+    one = subject_of({"Id": "a.service", "ActiveState": "active", "MainPID": "12", "CPUQuotaPerSecUSec": quota})
+    holder = Told()
+    starved(one, Systemd(of_user=True), holder)
+    assert said == [("set-property", "CPUQuota=5%", (77,))]
+    assert undo_all([decode(encode(each)) for each in holder.undos]) == []
+    assert [each[:2] for each in said[1:]] == [("set-property", f"CPUQuota={value}"), ("daemon-reload", "")]
+    assert not drop_in.parent.exists()
+
+
+def test_a_quota_that_was_not_changed_yet_needs_no_undo_and_a_drop_in_of_before_stays(asked):
+    said, drop_in = asked
+    one = subject_of({"Id": "a.service", "ActiveState": "active", "MainPID": "12", "CPUQuotaPerSecUSec": "200ms"})
+    assert undo_all([Quota.of(Systemd(of_user=True), one)]) == []
+    assert said == []
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("CPUQuota=20%")
+    holder = Told()
+    starved(one, Systemd(of_user=True), holder)
+    assert undo_all(holder.undos) == []
+    assert drop_in.read_text() == "CPUQuota=20%"
