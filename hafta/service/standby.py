@@ -25,21 +25,35 @@ def claim_in_turn(service: Service, store: Store, sequence: str, instance: str, 
     """Return the claim when nobody else has it. READY is sent, STATUS says who has it. Raises StoreError."""
     turn = Turn(service, store, sequence, instance)
     while True:
-        seen = store.peek(sequence, instance)
-        if seen is not None and seen.held and not is_dead(seen.holder):
+        try:
+            claim = _claim_if_free(turn, power=power)
+        except StoreError as error:
+            turn.bear(error)
+        else:
+            if claim is not None:
+                return claim
+
+
+def _claim_if_free(turn: Turn, *, power: bool) -> Claim | None:
+    """Look at the record, and return the claim if it is free for this host; None: some time has passed."""
+    seen = turn.store.peek(*turn.name)
+    if seen is not None:
+        if seen.held and not is_dead(seen.holder):
             turn.wait_for(seen)
-            continue
-        if seen is not None and (position := elsewhere_of(seen.saved)) is not None:
+            return None
+        if (position := elsewhere_of(seen.saved)) is not None:
             turn.refuse(position)
-            continue
-        if seen is not None and turn.is_for_another(seen):
-            continue
-        claim = _taken(store, sequence, instance, power=power)
-        if claim is not None and elsewhere_of(claim.last) is not None:  # another one has had it meanwhile
-            claim.close()
-        elif claim is not None:
-            turn.has_come(claim)
-            return claim
+            return None
+        if turn.is_for_another(seen):
+            return None
+    claim = _taken(turn.store, *turn.name, power=power)
+    if claim is None:
+        return None
+    if elsewhere_of(claim.last) is not None:  # another one has had it meanwhile
+        claim.close()
+        return None
+    turn.has_come(claim)
+    return claim
 
 
 class Turn:
@@ -80,12 +94,26 @@ class Turn:
         try:
             self.store.announce(*self.name)
         except StoreError as error:
-            if self.trouble != error.message:
-                action = "this host waits without being shown, and tries again"
-                self.service.report(StoreTrouble(*self.name, self.store.where, error.message, action))
-            self.trouble = error.message
+            self._complain(error, "this host waits without being shown, and tries again")
         else:
             self.trouble = ""
+
+    def bear(self, error: StoreError) -> None:
+        """Go on waiting where a store cannot be reached that answered before: it has no lease to lose.
+
+        Raises the error where it is another one, or where this service has not been standby yet.
+        """
+        if error.kind != "unreachable" or self.since is None:
+            raise error
+        self.known = None  # so that the journal says who has the record when the store is back
+        self.service.status(f"standby: {self.name[0]}: the store cannot be reached")
+        self._complain(error, "this host stays standby, and tries again")
+        self.service.sleep(self.store.ttl / FAST)
+
+    def _complain(self, error: StoreError, action: str) -> None:
+        if self.trouble != error.message:
+            self.service.report(StoreTrouble(*self.name, self.store.where, error.message, action))
+        self.trouble = error.message
 
     def refuse(self, position: Position) -> None:
         """Say which host is needed, if that is news, and let some time pass: it may be back then."""
