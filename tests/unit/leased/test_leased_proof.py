@@ -93,7 +93,7 @@ def ended():
     start = proof._start(child.pid)
     note = names.holder(names.who(), 1)
     child.kill()
-    yield child, note.replace(pid=child.pid, mark=":".join([*note.mark.split(":")[:3], start]))
+    yield child, note.replace(pid=child.pid, mark=":".join([*note.mark.split(":")[:4], start]))
     child.wait()
 
 
@@ -103,18 +103,20 @@ def test_what_is_dead_and_what_is_not_known_to_be(ended):
     assert not proof.is_dead(note), "a zombie's threads may live"
     child.wait()
     assert proof.is_dead(note)
-    boot, machine, namespace, start = note.mark.split(":")
+    boot, machine, began, namespace, start = note.mark.split(":")
     assert boot == boot_id()
     living = note.replace(pid=os.getpid())
     assert proof.is_dead(living), "another process has its id now"
     assert not proof.is_dead(names.holder(names.who(), 1)), "this process itself"
     for unknown in (
         note.replace(host="elsewhere"),
-        note.replace(mark=f"x:{machine}:{namespace}:{start}"),
-        note.replace(mark=f"{boot}:{machine}:1:{start}"),
-        note.replace(mark=f"::{namespace}:{start}"),
-        note.replace(mark=f"{boot}:{machine}:{namespace}"),
+        note.replace(mark=f"x:{machine}:{began}:{namespace}:{start}"),
+        note.replace(mark=f"{boot}:{machine}:{began}:1.1:{start}"),
+        note.replace(mark=f"::{began}:{namespace}:{start}"),
+        note.replace(mark=f"{boot}:{machine}:{began}:{namespace}"),
         note.replace(mark=""),
+        note.replace(pid=0),
+        note.replace(pid=-(2**22)),  # no group of processes has this id
         note.replace(mark=":::::::"),
         None,
     ):
@@ -124,10 +126,26 @@ def test_what_is_dead_and_what_is_not_known_to_be(ended):
 def test_a_sandbox_that_hides_the_boot_leaves_the_machine(ended, monkeypatch):
     child, note = ended
     child.wait()
-    namespace, start = note.mark.split(":")[2:]
+    began, namespace, start = note.mark.split(":")[2:]
     monkeypatch.setattr(proof, "boot_id", lambda: "")
     monkeypatch.setattr(proof, "_machine", lambda: "m1")
-    assert proof.is_dead(note.replace(mark=f":m1:{namespace}:{start}"))
-    assert not proof.is_dead(note.replace(mark=f":m2:{namespace}:{start}"))
+    assert proof.is_dead(note.replace(mark=f":m1:{began}:{namespace}:{start}"))
+    for unknown in (
+        f":m2:{began}:{namespace}:{start}",
+        f":m1:{int(began) + 60}:{namespace}:{start}",  # a copy of this machine, or another boot
+        f":m1::{namespace}:{start}",
+    ):
+        assert not proof.is_dead(note.replace(mark=unknown))
     monkeypatch.setattr(proof, "_machine", lambda: "")
-    assert not proof.is_dead(note.replace(mark=f"::{namespace}:{start}"))
+    assert not proof.is_dead(note.replace(mark=f"::{began}:{namespace}:{start}"))
+
+
+def test_the_processes_of_another_namespace_prove_nothing(ended, monkeypatch):
+    """Where /proc is that of another namespace, the id that is looked up there is that of another process."""
+    _, note = ended
+    living = note.replace(pid=os.getpid())
+    assert proof.is_dead(living)
+    readlink = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: "1" if path == "/proc/self" else readlink(path))
+    assert not proof.is_dead(living)
+    assert proof.mark().endswith(":"), "nor is it known when this process began"
