@@ -28,6 +28,8 @@ _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _DENIED = ("28", "42501", "3D")
 _UNKNOWN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
 _FULL = ("53100", "53200")
+_HOSTS = ("host", "hostaddr")
+_LISTS = (*_HOSTS, "port")
 _MISTAKE = ("22", "42", "23")
 
 
@@ -43,10 +45,8 @@ class Connection:
     """One connection, made when it is needed, and again after trouble. One thread at a time uses it."""
 
     def __init__(self, dsn: str, timeout: float) -> None:
-        known = conninfo_to_dict(dsn)
-        beats = {"keepalives_idle": "2", "keepalives_interval": "1", "keepalives_count": "2"}
-        more = {"tcp_user_timeout": str(int(timeout * 1000)), "application_name": "hafta", **beats}
-        self._conninfo = make_conninfo("", **{**more, **known}).encode()
+        self._ways = ways(dsn, timeout)
+        self._turn = 0  # which of them is tried next
         self._timeout = timeout
         self._lock = Lock()
         self._conn: PGconn | None = None
@@ -102,12 +102,16 @@ class Connection:
         if self._conn is not None and self._conn.status == pq.ConnStatus.OK:
             return self._conn
         self._drop()
-        conn = self._conn = pq.PGconn.connect_start(self._conninfo)
+        conn = self._conn = pq.PGconn.connect_start(self._ways[self._turn % len(self._ways)])
         self._pid = os.getpid()
         state: int = _WRITE
-        while state in {_WRITE, _READ}:
-            _wait(conn, state, end)
-            state = conn.connect_poll()
+        try:
+            while state in {_WRITE, _READ}:
+                _wait(conn, state, end)
+                state = conn.connect_poll()
+        except Unreachable:
+            self._turn += 1  # libpq would wait for the same host again
+            raise
         if state != _OK:
             raise _trouble(conn.error_message.decode("utf-8", "replace"))
         conn.nonblocking = 1
@@ -133,6 +137,24 @@ class Connection:
         self._prepared.clear()
         if conn is not None:
             conn.finish()
+
+
+def ways(dsn: str, timeout: float) -> list[bytes]:
+    """Return what libpq is given to connect: one way for each host that the address names, which begins with that one.
+
+    libpq goes on to the next host where one refuses, and not where one is silent. Of several hosts, one is wanted that
+    can be written to, unless the address says otherwise. Raises psycopg's ProgrammingError.
+    """
+    known = conninfo_to_dict(dsn)
+    beats = {"keepalives_idle": "2", "keepalives_interval": "1", "keepalives_count": "2"}
+    more = {"tcp_user_timeout": str(int(timeout * 1000)), "application_name": "hafta", **beats}
+    lists = {name: str(known[name]).split(",") for name in _LISTS if known.get(name)}
+    count = max((len(lists[name]) for name in _HOSTS if name in lists), default=1)
+    if count > 1:
+        more["target_session_attrs"] = "read-write"
+    lists = {name: words for name, words in lists.items() if len(words) == count}
+    turned = [{name: ",".join(words[at:] + words[:at]) for name, words in lists.items()} for at in range(count)]
+    return [make_conninfo("", **{**more, **known, **one}).encode() for one in turned]
 
 
 def _result(conn: PGconn, end: float) -> PGresult:

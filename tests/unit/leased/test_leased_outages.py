@@ -7,6 +7,8 @@ import pytest
 from processes import free_port
 
 from hafta.stores import EtcdStore, PostgresStore
+from hafta.stores.leased import gateway
+from hafta.stores.leased.backend import Unreachable
 from hafta.testing.stores import refused
 
 TTL = 6.0  # seconds; so that what is to be done before it ends is done on a busy machine, too
@@ -143,3 +145,35 @@ def test_a_dead_endpoint_is_passed_over(servers):
     dsn = f"host=127.0.0.1,127.0.0.1 port={dead},{postgres.port} user=postgres dbname=postgres"
     with PostgresStore(dsn).claim("dead") as claim:
         claim.write(b"b")
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_a_silent_postgresql_server_is_passed_over(place):
+    """Its host died: it does not even refuse."""
+    place.relay.cut = True
+    ports = f"127.0.0.1:{place.relay.port},127.0.0.1:{place.server.port}"
+    url = place.url().replace(f"127.0.0.1:{place.server.port}", ports)
+    with PostgresStore(url, ttl=TTL).claim("s") as claim:
+        claim.enter(b"f")
+        claim.write(b"there")
+    assert place.store().peek("s").saved.body == b"there"
+
+
+def test_a_question_ends_in_time_for_a_watchdog_when_no_member_answers(monkeypatch):
+    """Each may take a fifth of a lease, and a watchdog may have half of one: the third member is asked next time."""
+    clock, asked = [0.0], []
+
+    def silent(endpoint, _path, _question, limit):
+        asked.append(endpoint)
+        clock[0] += limit.total
+        raise Unreachable("no answer in time")
+
+    monkeypatch.setattr(gateway, "now", lambda: clock[0])
+    cluster = gateway.Gateway(("a", "b", "c"), TTL / 5, user="", password="")
+    monkeypatch.setattr(cluster, "_ask", silent)
+    for _ in range(3):
+        before = clock[0]
+        with pytest.raises(Unreachable):
+            cluster.ask("kv/range")
+        assert clock[0] - before < TTL / 2
+    assert asked == ["a", "b", "c", "a", "b", "c"]

@@ -3,8 +3,10 @@
 import sys
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from hafta.errors import UsageError
+from hafta.stores.leased.connection import ways
 from hafta.stores.leased.url import store_of
 
 WRONG = {
@@ -41,3 +43,25 @@ def test_several_members_and_their_options_are_understood():
     store = store_of("etcds://a:2379,b:2379?prefix=shop", 5.0)
     assert store.ttl == 5.0
     assert "a:2379" in store.where
+
+
+@pytest.mark.parametrize(("url", "hosts", "wanted"), [
+    ("postgresql://h/d", ["h"], None),
+    ("postgresql://h/d?target_session_attrs=any", ["h"], "any"),
+    ("postgresql://a,b/d", ["a,b", "b,a"], "read-write"),
+    ("postgresql://a,b/d?target_session_attrs=any", ["a,b", "b,a"], "any"),
+    ("host=a,b,c dbname=d", ["a,b,c", "b,c,a", "c,a,b"], "read-write"),
+])  # fmt: skip
+def test_of_several_postgresql_servers_the_one_that_can_be_written_to_is_wanted(url, hosts, wanted):
+    found = [conninfo_to_dict(way.decode()) for way in ways(url, 1.0)]
+    assert [way["host"] for way in found] == hosts
+    assert {way.get("target_session_attrs") for way in found} == {wanted}
+
+
+def test_a_port_stays_with_its_host():
+    found = [conninfo_to_dict(way.decode()) for way in ways("postgresql://a:1,b:2/d", 1.0)]
+    assert [(way["host"], way["port"]) for way in found] == [("a,b", "1,2"), ("b,a", "2,1")]
+    found = [conninfo_to_dict(way.decode()) for way in ways("host=a,b port=7", 1.0)]
+    assert [(way["host"], way["port"]) for way in found] == [("a,b", "7"), ("b,a", "7")]
+    found = [conninfo_to_dict(way.decode()) for way in ways("hostaddr=10.0.0.1,10.0.0.2 host=a,b", 1.0)]
+    assert [(way["hostaddr"], way["host"]) for way in found][1] == ("10.0.0.2,10.0.0.1", "b,a")
