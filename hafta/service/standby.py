@@ -111,9 +111,10 @@ class Turn:
         self.service.sleep(self.store.ttl / FAST)
 
     def _complain(self, error: StoreError, action: str) -> None:
-        if self.trouble != error.message:
+        trouble = error.kind if error.kind == "unreachable" else error.message  # those have times and ports in them
+        if self.trouble != trouble:
             self.service.report(StoreTrouble(*self.name, self.store.where, error.message, action))
-        self.trouble = error.message
+        self.trouble = trouble
 
     def refuse(self, position: Position) -> None:
         """Say which host is needed, if that is news, and let some time pass: it may be back then."""

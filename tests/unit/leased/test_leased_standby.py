@@ -65,7 +65,8 @@ CLAIM = SimpleNamespace(last=None, former=None)
 
 def test_an_outage_that_is_longer_than_a_lease_is_said_once_and_waited_through():
     service = Service()
-    store = Store(HELD, AWAY, AWAY, AWAY, HELD, FREE, AWAY, FREE, CLAIM)
+    again = StoreError("store: no answer within 0.39 s", "look at it", kind="unreachable")
+    store = Store(HELD, AWAY, again, AWAY, HELD, FREE, AWAY, FREE, CLAIM)
     assert claim_in_turn(service, store, "feed", "", power=False) is CLAIM
     assert store.answers == []
     assert service.told == ["StandingBy", "StoreTrouble", "StandingBy", "StoreTrouble"]
