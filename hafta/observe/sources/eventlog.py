@@ -49,9 +49,10 @@ DEBUG = "7"
 
 
 def folders(environ: Mapping[str, str]) -> list[str]:
-    """Return the event logs of this user's overlords, of root's those with and without a systemd."""
-    states = [roots(environ, "", environ.get("HAFTA_STATE_DIR", "")).state]
-    if os.geteuid() == 0:
+    """Return the event logs of the state directory that is given, else of all that this user's overlords use."""
+    given = environ.get("HAFTA_STATE_DIR", "")
+    states = [roots(environ, "", given).state]
+    if os.geteuid() == 0 and not given:
         states += ["/var/lib", f"/var/lib/{CONTROL}"]
     return [folder for state in dict.fromkeys(states) for folder in logs_in(os.path.join(state, CONTROL, "events"))]
 
