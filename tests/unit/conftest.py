@@ -5,36 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from hafta.testing import FakeRuntime
 
 HERE = Path(__file__).parent
-NO_PARAMETERS = SimpleNamespace(indices={})
 sys.path.insert(0, str(HERE.parent))
-
-
-MEASURED = "COVERAGE_PROCESS_CONFIG"  # by which coverage has programs measured that a test starts
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Run a test; coverage measures the programs that it starts only with the first of its parameters.
-
-    To be measured costs a program more than to start.
-    """
-    measured = os.environ.get(MEASURED)
-    if measured and any(getattr(item, "callspec", NO_PARAMETERS).indices.values()):
-        del os.environ[MEASURED]
-    try:
-        return (yield)
-    finally:
-        if measured:
-            os.environ[MEASURED] = measured
 
 
 @pytest.fixture
