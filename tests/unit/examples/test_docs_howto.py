@@ -56,7 +56,8 @@ def shell():
     with TemporaryDirectory(prefix="ho") as short:
         environ = {
             "HOME": short, "XDG_RUNTIME_DIR": short, "XDG_STATE_HOME": f"{short}/state", "LANG": "C.UTF-8",
-            "HAFTA_RUNTIME_DIR": f"{short}/run", "PYTHONPATH": str(ROOT), "PATH": f"{OURS}:{os.environ['PATH']}",
+            "HAFTA_RUNTIME_DIR": f"{short}/run", "HAFTA_STATE_DIR": f"{short}/state", "PYTHONPATH": str(ROOT),
+            "PATH": f"{OURS}:{os.environ['PATH']}",
         }  # fmt: skip
 
         def run(program, folder):
