@@ -100,7 +100,7 @@ class Overlord(Asked):
             *("--network", "none", "--log-driver", "k8s-file", "--env", "PYTHONPATH=/srv/hafta", *volumes),
             *("--rootfs", f"{root_file_system(SUITE)}:O", "python3", "-P", "-m", "hafta.overlord", *units),
         )
-        self._pid = int(self._inspect("Pid"))
+        self.pid = int(self._inspect("Pid"))
         for unit in units:
             self.wait_until(f"{unit} is up", lambda unit=unit: self._is_up(unit))
 
