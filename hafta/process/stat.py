@@ -17,7 +17,8 @@ class Process:
 
     def __init__(self, pid: int, fields: Sequence[bytes]) -> None:
         self.pid = pid
-        self.is_dead = fields[0] in {b"Z", b"X", b"x"}
+        # The first thread of a process that others outlive looks like a zombie, and what they have open is open still.
+        self.is_dead = fields[0] in {b"X", b"x"} or (fields[0] == b"Z" and int(fields[17]) < 2)
         self.is_stopped = fields[0] == b"T"  # by SIGSTOP or the like, not by a debugger
         self.parent = int(fields[1])
         self.session = int(fields[3])
