@@ -4,7 +4,7 @@ Rules: what the kernel says comes first, and what a process says of itself last.
 1. A process belongs to the unit whose main process it is, or descends from.
 2. An orphan, whose parents are gone, is a child of the overlord. It belongs to the unit in whose cgroup it is, where we
    have cgroups; else to the unit under which it was seen when its parents lived; else to the unit whose main process,
-   the present one or an earlier one, has begun its session, or one of whose processes was seen in it.
+   the present one or an earlier one, has begun its session, or one of whose processes was seen in it, or died in it.
 3. An orphan that was never seen, in a session that was never seen, belongs to the unit that its environment names, but
    only if it runs as the user of that unit. Of a unit of root it may be any user but those of other units.
 4. A child in the middle of execve(2) shows no environment. Whose it is stays open for EXECUTING seconds, in which no
@@ -52,6 +52,10 @@ class _Owners:
 
     def __getitem__(self, pid: int) -> str:
         return self._units[pid]
+
+    def get(self, pid: int) -> str:
+        """Return the unit of a child, empty if that is not known."""
+        return self._units.get(pid, "")
 
     def __setitem__(self, pid: int, name: str) -> None:
         self.pop(pid)
@@ -255,11 +259,18 @@ class Family:
         if pid not in self.unknown(name):
             return False
         self._owners[pid] = name
+        self._remember_session(pid, name)
+        return True
+
+    def _remember_session(self, pid: int, name: str) -> None:
         process = read_process(pid)
         if process and process.session != os.getsid(0) and process.session not in self._memory.sessions:
             self._memory.sessions[process.session] = (name, process.started)
             self._roll.add(Session(process.session, process.started))
-        return True
+            for nobodys in self._owners.of(""):  # one may have been asked about too early
+                other = read_process(nobodys)
+                if other and other.session == process.session and other.started >= process.started:
+                    self._owners[nobodys] = name
 
     def sender(self, pid: int) -> str:
         """Return the unit of a process that has just sent something: of a child, without asking the kernel."""
@@ -332,6 +343,9 @@ class Family:
             if dead is None:
                 return
             hear()
+            if name := self._owners.get(dead.si_pid):
+                # What it leaves behind is known by its session, which it may have begun after the last scan.
+                self._remember_session(dead.si_pid, name)
             pid, status = os.waitpid(dead.si_pid, 0)
             self.listing.forget()
             yield pid, status, self._owners.pop(pid)

@@ -55,6 +55,38 @@ def test_a_daemon_that_dies_is_started_again(place):
     assert main_of(overlord) != first
 
 
+#: A daemon that has a session of its own late, and in it a worker of whose environment nothing is left.
+LATE = """
+import os, socket, time
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.connect(os.environ["NOTIFY_SOCKET"])
+        to.send(b"STATUS=here")
+    time.sleep(0.2)
+    os.setsid()
+    worker = os.fork()
+    if worker == 0:
+        os.execve("/bin/sleep", ["sleep", "1000"], {})
+    with open("workers", "a") as file:
+        file.write(f"{worker}\\n")
+    with open(os.environ["PIDFILE"], "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(1000)
+"""
+
+
+def test_what_a_daemon_leaves_in_a_session_that_it_began_late_is_ended_before_the_next_start(place):
+    lines = ("PIDFile=d.pid", "NotifyAccess=all", "Restart=always", "RestartSec=0", f"WorkingDirectory={place.path}")
+    forking(place, *lines, f"ExecStart={place.script('late.py', LATE)}")
+    overlord = place.start("d", "--no-cgroups")
+    os.kill(main_of(overlord), signal.SIGKILL)
+    overlord.wait_for("d.service is ready", count=2)
+    assert [is_alive(int(worker)) for worker in place.read("workers").split()] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
