@@ -1,18 +1,14 @@
 import drill_support
 import pytest
-from drill_support import FEED, LINES, NO_LIMIT, PYTHON, Place
-from overlord_harness import NOTIFY
+from drill_support import FEED, LINES, NO_LIMIT, PYTHON
+from overlord_harness import NOTIFY, a_place
 
 
 @pytest.fixture
 def place():
     """A place for real overlords: nothing may be left of it."""
-    place = Place()
-    try:
+    with a_place() as place:
         yield place
-        place.end()
-    finally:
-        place.clear()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "overlord"))
-from overlord_harness import Place
 from processes import PATIENCE
 
 from hafta.observe.sources import records
@@ -109,17 +108,6 @@ def unit_here(name, unit, instead=()):
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-@contextmanager
-def overlord_place():
-    """A place for units and overlords, of which nothing is left at the end."""
-    place = Place()
-    try:
-        yield place
-        place.end()
-    finally:
-        place.clear()
 
 
 def start(place, name, unit, instead=()):

@@ -3,7 +3,8 @@
 import shutil
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, kill, overlord_place, start
+from example_support import EXAMPLES, Shell, hold_transcript, kill, start
+from overlord_harness import a_place
 from processes import free_port
 
 
@@ -19,7 +20,7 @@ def test_the_transcript_is_what_it_prints(shell):
 
 def test_below_the_overlord_it_is_killed_and_talks_again(shell):
     port = free_port()
-    with shell.another_terminal(f"python3 upstream.py {port}"), overlord_place() as place:
+    with shell.another_terminal(f"python3 upstream.py {port}"), a_place() as place:
         overlord = start(place, "aio", "pulse.service", [("192.0.2.7:9000", f"127.0.0.1:{port} --every 0.05")])
         overlord.wait_for(r"\banswer 2$")
         kill(overlord, "pulse.service")

@@ -9,7 +9,8 @@ import sys
 import urllib.request
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, overlord_place, unit_here
+from example_support import EXAMPLES, Shell, hold_transcript, unit_here
+from overlord_harness import a_place
 from processes import free_port
 
 from hafta.cli import unit_wanted
@@ -44,7 +45,7 @@ def ask(port):
 
 def test_below_the_overlord_it_hangs_and_dies_and_is_up_again():
     port = free_port()
-    with overlord_place() as place:
+    with a_place() as place:
         clock = place.file("clock")
         subprocess.run(["cc", "-O2", "-o", clock, HERE / "clock.c"], check=True)
         instead = [

@@ -5,7 +5,8 @@ import socket
 from contextlib import contextmanager
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, overlord_place, start
+from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, start
+from overlord_harness import a_place
 from processes import free_port, wait_until
 
 HERE = EXAMPLES / "poller"
@@ -38,7 +39,7 @@ def test_the_transcript_is_what_it_prints(shell):
 
 
 def test_below_the_overlord_it_is_killed_and_goes_on_with_the_etag_it_had(shell):
-    with flaky(shell) as port, overlord_place() as place:
+    with flaky(shell) as port, a_place() as place:
         url = ("https://example.org/prices --every 60", f"http://127.0.0.1:{port}/prices --every 600")
         overlord = start(place, "poller", "poller.service", [url])
         overlord.wait_for('15 bytes, ETag "v1"')

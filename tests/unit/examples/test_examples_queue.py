@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, overlord_place, start
+from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, start
+from overlord_harness import a_place
 from processes import wait_until
 
 MESSAGES = 200
@@ -29,7 +30,7 @@ def query(path, text):
 
 
 def test_below_the_overlord_it_is_killed_and_books_each_message_once():
-    with overlord_place() as place:
+    with a_place() as place:
         home = f"{place.state}/orders"
         overlord = start(place, "queue", "orders.service", [("orders.py\n", "orders.py --pause 0.01\n")])
         overlord.wait_for("is ready")

@@ -6,7 +6,8 @@ import shutil
 import tty
 
 import pytest
-from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, overlord_place, start
+from example_support import EXAMPLES, Shell, hold_transcript, kept, kill, start
+from overlord_harness import a_place
 from processes import wait_until
 
 CABLE = "(printf '%s\\n' t=21.5 t=warm t=22; cat) | python3 cable.py"
@@ -38,7 +39,7 @@ def cable():
 
 def test_below_the_overlord_it_is_killed_and_goes_on_counting(cable):
     device, port = cable
-    with overlord_place() as place:
+    with a_place() as place:
         instead = [("/dev/ttyUSB0", port), ("SupplementaryGroups=dialout\n", "")]
         overlord = start(place, "serial", "meter.service", instead)
         os.write(device, b"t=1\nt=2\n")

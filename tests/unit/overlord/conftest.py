@@ -2,18 +2,14 @@ import os
 from contextlib import suppress
 
 import pytest
-from overlord_harness import Place
+from overlord_harness import a_place
 
 
 @pytest.fixture
 def place():
     """A place for real overlords, each of which stops with 0 at the end if it still runs; nothing may be left then."""
-    place = Place()
-    try:
+    with a_place() as place:
         yield place
-        place.end()
-    finally:
-        place.clear()
 
 
 @pytest.fixture
